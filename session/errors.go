@@ -1,0 +1,9 @@
+package session
+
+import "errors"
+
+// ErrNoMessage is returned by Store.Load for a message that no session waits for any more.
+var ErrNoMessage = errors.New("session: no such message in the store")
+
+// ErrStoreClosed is returned by every method of a Store after Close.
+var ErrStoreClosed = errors.New("session: store is closed")
