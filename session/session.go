@@ -1,0 +1,446 @@
+package session
+
+import (
+	"iter"
+	"maps"
+)
+
+// Options are a session's bounds. They may differ from one connection to the next.
+type Options struct {
+	// Window is the number of messages in flight, 1 to 65,535. 0 means 50, the platform's number.
+	Window int
+	// MaxMessages and MaxBytes bound the queue, in flight messages not counted. 0 means 10,000 messages
+	// and 16 MiB of PUBLISH packets.
+	MaxMessages int
+	MaxBytes    int64
+	// DropNewest says which message is dropped when the queue is full: the new one, or (the default) the
+	// oldest, so that a device that was away finds the latest news.
+	DropNewest bool
+	// HoldBytes is how much of a stored queue is also held in memory, so that it need not be read back.
+	// 0 means 64 KiB.
+	HoldBytes int
+	// Budget bounds all sessions together. It must not be nil.
+	Budget *Budget
+}
+
+func (o *Options) setDefaults() {
+	if o.Window <= 0 {
+		o.Window = 50
+	}
+	o.Window = min(o.Window, maxIDs)
+	if o.MaxMessages <= 0 {
+		o.MaxMessages = 10_000
+	}
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = 16 << 20
+	}
+	if o.HoldBytes <= 0 {
+		o.HoldBytes = 64 << 10
+	}
+}
+
+// Session is one client's state [MQTT-4.1.0-1]. It is not safe for concurrent use: its owner locks it.
+//
+// What changes in a session that a store keeps is collected and handed to the store by Flush, which the
+// owner calls before it releases its lock.
+type Session struct {
+	id       ID // 0: not stored, ends with its connection
+	store    Store
+	opts     Options
+	subs     map[string]byte
+	window   window
+	queue    queue
+	bytes    int64 // of queue
+	held     int   // bytes of messages held in memory by queue
+	resend   int   // window slots still to be sent again on this connection, counted from its end
+	closed   bool
+	changes  []Change
+	counters Counters
+}
+
+// Counters are what a session has done with messages, for metrics and for the operator's question why a
+// message did not arrive.
+type Counters struct {
+	Redelivered uint64 // sent again with DUP
+	Full        uint64 // dropped because the session's queue was full
+	OverBudget  uint64 // dropped because all sessions together queued too much
+	Expired     uint64 // dropped because their time was up
+	Lost        uint64 // dropped because the store could not read them back
+}
+
+// New returns a session that ends with its connection (CleanSession 1).
+func New(o Options) *Session {
+	o.setDefaults()
+	return &Session{opts: o}
+}
+
+// Create returns a new session that store keeps (CleanSession 0) [MQTT-3.1.2-4].
+func Create(store Store, identity string, o Options) (*Session, error) {
+	id, err := store.Open(identity)
+	if err != nil {
+		return nil, err
+	}
+	s := New(o)
+	s.id, s.store = id, store
+	return s, nil
+}
+
+// Restore makes a session of what a store has recovered. Messages that were in flight are in flight again,
+// under the same identifiers; their order and that of the queue is the store's.
+func Restore(store Store, r *Recovered, o Options) *Session {
+	s := New(o)
+	s.id, s.store = r.ID, store
+	for _, sub := range r.Subscriptions {
+		s.setSubscription(sub.Filter, sub.QoS)
+	}
+	var batch [256]Stored
+	for after := Ref(0); ; {
+		n := store.Queue(s.id, after, batch[:])
+		for _, st := range batch[:n] {
+			e := entry{ref: st.Ref, size: int32(st.Size)}
+			if st.PacketID != 0 {
+				s.window.pushAs(e, st.PacketID)
+			} else {
+				s.push(e)
+			}
+			after = st.Ref
+		}
+		if n < len(batch) {
+			return s
+		}
+	}
+}
+
+// ID is the session's name in its store, or 0 if no store keeps it.
+func (s *Session) ID() ID { return s.id }
+
+// Persistent reports whether the session outlives its connection.
+func (s *Session) Persistent() bool { return s.id != 0 }
+
+// Closed reports whether Close was called.
+func (s *Session) Closed() bool { return s.closed }
+
+// SetOptions replaces the bounds, for example when a connection resumes the session. What is already
+// queued beyond them stays.
+func (s *Session) SetOptions(o Options) {
+	o.setDefaults()
+	o.Budget = s.opts.Budget
+	s.opts = o
+}
+
+// Counters returns what has been counted since the last call, and starts again at zero.
+func (s *Session) Counters() Counters {
+	c := s.counters
+	s.counters = Counters{}
+	return c
+}
+
+// Subscribe notes a subscription. It reports whether the filter is new; otherwise its QoS was replaced
+// [MQTT-3.8.4-3].
+func (s *Session) Subscribe(filter string, qos byte) (added bool) {
+	old, had := s.subs[filter]
+	if had && old == qos {
+		return false
+	}
+	s.setSubscription(filter, qos)
+	s.note(Change{Kind: Subscribed, Filter: filter, QoS: qos})
+	return !had
+}
+
+func (s *Session) setSubscription(filter string, qos byte) {
+	if s.subs == nil {
+		s.subs = make(map[string]byte)
+	}
+	s.subs[filter] = qos
+}
+
+// Unsubscribe removes a subscription and reports whether there was one [MQTT-3.10.4-1].
+func (s *Session) Unsubscribe(filter string) bool {
+	if _, had := s.subs[filter]; !had {
+		return false
+	}
+	delete(s.subs, filter)
+	s.note(Change{Kind: Unsubscribed, Filter: filter})
+	return true
+}
+
+// Subscriptions yields the topic filters and their QoS, in no particular order.
+func (s *Session) Subscriptions() iter.Seq2[string, byte] { return maps.All(s.subs) }
+
+// Filters yields the topic filters, in no particular order.
+func (s *Session) Filters() iter.Seq[string] { return maps.Keys(s.subs) }
+
+// SubscriptionCount is the number of subscriptions.
+func (s *Session) SubscriptionCount() int { return len(s.subs) }
+
+// Subscribed reports whether there is a subscription with exactly this filter.
+func (s *Session) Subscribed(filter []byte) bool {
+	_, ok := s.subs[string(filter)]
+	return ok
+}
+
+// Queued is the number of messages that wait and have not been sent, and their bytes.
+func (s *Session) Queued() (messages int, bytes int64) { return s.queue.n, s.bytes }
+
+// InFlight is the number of messages sent and not acknowledged.
+func (s *Session) InFlight() int { return s.window.unacked }
+
+// Waiting reports whether Next has something to send, were there room in the window.
+func (s *Session) Waiting() bool { return s.queue.n > 0 || s.resend > 0 }
+
+// Send takes a packet identifier for a message that goes out right now [MQTT-4.3.2-1]. It fails if others
+// wait before it or if the window is full; then the message belongs into the queue. m may be nil in a
+// session that is not Persistent: nothing will be redelivered.
+func (s *Session) Send(m *Message) (id uint16, ok bool) {
+	if s.window.unacked >= s.opts.Window || s.queue.n > 0 || s.resend > 0 || s.closed {
+		return 0, false
+	}
+	var e entry
+	if s.id != 0 {
+		e = entry{m: m, ref: m.ref, size: int32(m.Size())}
+	}
+	id = s.window.push(e)
+	if s.id != 0 {
+		s.note(Change{Kind: Sent, Ref: e.ref, PacketID: id})
+	}
+	return id, true
+}
+
+// Enqueue puts a message at the end of the queue [MQTT-4.5.0-1], dropping by the session's policy what the
+// bounds do not allow. Messages dropped are in Counters.
+func (s *Session) Enqueue(m *Message) {
+	if s.closed {
+		return
+	}
+	e := entry{m: m, ref: m.ref, size: int32(m.Size())}
+	for s.queue.n >= s.opts.MaxMessages || s.bytes+int64(e.size) > s.opts.MaxBytes {
+		s.counters.Full++
+		if s.opts.DropNewest || s.queue.n == 0 {
+			s.done(e)
+			return
+		}
+		s.done(s.pop())
+	}
+	if !s.opts.Budget.room(e.size) {
+		s.counters.OverBudget++
+		s.done(e)
+		return
+	}
+	if e.ref != 0 && s.held+int(e.size) > s.opts.HoldBytes {
+		e.m = nil // read back when its turn comes
+	}
+	s.push(e)
+}
+
+func (s *Session) push(e entry) {
+	s.queue.push(e)
+	s.bytes += int64(e.size)
+	if e.m != nil {
+		s.held += int(e.size)
+	}
+	s.opts.Budget.add(1, int64(e.size))
+}
+
+func (s *Session) pop() entry {
+	e := s.queue.pop()
+	s.bytes -= int64(e.size)
+	if e.m != nil {
+		s.held -= int(e.size)
+	}
+	s.opts.Budget.add(-1, -int64(e.size))
+	return e
+}
+
+// Outgoing is a message to be sent.
+type Outgoing struct {
+	Message    *Message
+	ID         uint16
+	Redelivery bool // DUP must be set [MQTT-3.3.1-1]
+}
+
+// NextResult says what Next found.
+type NextResult uint8
+
+const (
+	// Nothing waits, or the window is full: an acknowledgement or a new message changes that.
+	Nothing NextResult = iota
+	// Ready: a message is to be sent.
+	Ready
+	// NotLoaded: the next message must be read from the store first; see Wanted.
+	NotLoaded
+)
+
+// Next takes the next message that is to be sent: after Resume first those that were in flight, in their
+// order and with their identifiers [MQTT-4.4.0-1, MQTT-4.6.0-1], then the queue as far as the window
+// allows. The caller makes sure beforehand that its connection has room.
+func (s *Session) Next(now Time) (Outgoing, NextResult) {
+	for s.resend > 0 {
+		sl := s.window.at(s.window.n - s.resend)
+		if sl.acked {
+			s.resend--
+			continue
+		}
+		if sl.e.m == nil {
+			return Outgoing{}, NotLoaded
+		}
+		s.resend--
+		s.counters.Redelivered++
+		return Outgoing{Message: sl.e.m, ID: sl.id, Redelivery: true}, Ready
+	}
+	for s.queue.n > 0 && s.window.unacked < s.opts.Window {
+		head := s.queue.at(0)
+		if head.m == nil {
+			return Outgoing{}, NotLoaded
+		}
+		if head.m.Expired(now) {
+			s.counters.Expired++
+			s.done(s.pop())
+			continue
+		}
+		e := s.pop()
+		id := s.window.push(e)
+		if s.id != 0 {
+			s.note(Change{Kind: Sent, Ref: e.ref, PacketID: id})
+		}
+		return Outgoing{Message: e.m, ID: id}, Ready
+	}
+	return Outgoing{}, Nothing
+}
+
+// Wanted fills dst with the names of the messages that Next will want to have loaded, in order, and returns
+// how many there are.
+func (s *Session) Wanted(dst []Ref) int {
+	n := 0
+	for i := s.window.n - s.resend; i < s.window.n && n < len(dst); i++ {
+		if sl := s.window.at(i); !sl.acked && sl.e.m == nil {
+			dst[n] = sl.e.ref
+			n++
+		}
+	}
+	for i := 0; i < s.queue.n && n < len(dst); i++ {
+		if e := s.queue.at(i); e.m == nil {
+			dst[n] = e.ref
+			n++
+		}
+	}
+	return n
+}
+
+// Loaded hands over what became of a message named by Wanted. If the store could not return it (m is nil)
+// the message is given up and counted as lost.
+func (s *Session) Loaded(r Ref, m *Message) {
+	for i := s.window.n - s.resend; i < s.window.n; i++ {
+		if sl := s.window.at(i); !sl.acked && sl.e.ref == r {
+			if m == nil {
+				s.counters.Lost++
+				s.Ack(sl.id)
+			} else {
+				sl.e.m = m
+			}
+			return
+		}
+	}
+	for i := range s.queue.n {
+		e := s.queue.at(i)
+		if e.ref != r {
+			continue
+		}
+		if m == nil {
+			// Its place is taken by an empty message that has expired, so that it leaves in its turn.
+			s.counters.Lost++
+			e.m = &Message{ref: r, expires: 1}
+		} else if e.m == nil {
+			e.m = m
+		} else {
+			return
+		}
+		s.held += int(e.size)
+		return
+	}
+}
+
+// Ack takes a message out of flight [MQTT-4.3.2-1]. It reports whether the identifier was in flight; one
+// that is not is ignored.
+func (s *Session) Ack(id uint16) bool {
+	resendFrom := s.window.n - s.resend
+	before := s.window.n
+	e, ok := s.window.ack(id)
+	if !ok {
+		return false
+	}
+	if removed := before - s.window.n; removed > resendFrom {
+		s.resend -= removed - resendFrom
+	}
+	s.done(e)
+	return true
+}
+
+// Resume prepares the session for a new connection: everything in flight is sent again by Next.
+func (s *Session) Resume() {
+	s.resend = s.window.n
+	s.note(Change{Kind: Connected})
+}
+
+// Disconnect notes that no connection uses the session, which may be discarded from until on (0: never).
+// The part of the queue that the store can read back leaves memory.
+func (s *Session) Disconnect(until Time) {
+	s.resend = 0
+	for i := range s.queue.n {
+		if e := s.queue.at(i); e.ref != 0 {
+			e.m = nil
+		}
+	}
+	s.held = 0
+	for i := range s.window.n {
+		if sl := s.window.at(i); sl.e.ref != 0 {
+			sl.e.m = nil
+		}
+	}
+	s.note(Change{Kind: Disconnected, Until: until})
+}
+
+// Close ends the session [MQTT-3.1.2-6]: its subscriptions, queue and place in the store are gone. The
+// caller removes the subscriptions from the topic tree first.
+func (s *Session) Close() {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	s.opts.Budget.add(-int64(s.queue.n), -s.bytes)
+	s.subs, s.queue, s.window, s.bytes, s.held, s.resend = nil, queue{}, window{}, 0, 0, 0
+	s.note(Change{Kind: Closed})
+}
+
+// done notes that a message has left the session.
+func (s *Session) done(e entry) {
+	if e.ref != 0 {
+		s.note(Change{Kind: Done, Ref: e.ref})
+	}
+}
+
+func (s *Session) note(c Change) {
+	if s.id == 0 {
+		return
+	}
+	c.Session = s.id
+	s.changes = append(s.changes, c)
+}
+
+// keepChanges is how many collected changes a session keeps room for.
+const keepChanges = 64
+
+// Flush hands the collected changes to the store, in order, and reports whether there were any: then what
+// they acknowledge to a client waits for the store's Sync.
+func (s *Session) Flush() (noted bool, err error) {
+	if len(s.changes) == 0 {
+		return false, nil
+	}
+	err = s.store.Record(s.changes)
+	if cap(s.changes) > keepChanges {
+		s.changes = nil
+	} else {
+		clear(s.changes)
+		s.changes = s.changes[:0]
+	}
+	return true, err
+}

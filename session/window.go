@@ -1,0 +1,117 @@
+package session
+
+// window is the messages in flight towards one client, in the order in which they were first sent, with
+// their packet identifiers. It is a ring that grows up to the window's size and beyond it only while the
+// client acknowledges out of order.
+type window struct {
+	slots   []slot // ring, length a power of two
+	head    int    // index of the oldest slot
+	n       int    // slots in use, acknowledged ones behind an unacknowledged one included
+	unacked int
+	last    uint16 // the identifier given last; 0: none yet
+	lapped  bool   // identifiers have gone round past the oldest slot, so a new one may be in use
+}
+
+// slot is one message in flight. A session that ends with its connection never redelivers, so its slots
+// carry no message.
+type slot struct {
+	e     entry
+	id    uint16
+	acked bool
+}
+
+// maxIDs is the number of packet identifiers: 1 to 65,535 [MQTT-2.3.1-1].
+const maxIDs = 1<<16 - 1
+
+func (w *window) at(i int) *slot { return &w.slots[(w.head+i)&(len(w.slots)-1)] }
+
+// push gives the next free identifier to e. There is one: unacked is below maxIDs.
+func (w *window) push(e entry) uint16 {
+	id := w.last
+	for {
+		if id++; id == 0 {
+			id = 1
+		}
+		if w.n > 0 && id == w.at(0).id {
+			w.lapped = true
+		}
+		if !w.lapped || w.find(id) == nil {
+			break
+		}
+	}
+	w.pushAs(e, id)
+	return id
+}
+
+// pushAs puts e in flight under an identifier it already has.
+func (w *window) pushAs(e entry, id uint16) {
+	if w.n == len(w.slots) {
+		w.makeRoom()
+	}
+	w.n++
+	*w.at(w.n - 1) = slot{e: e, id: id}
+	w.unacked++
+	w.last = id
+}
+
+// makeRoom drops acknowledged slots from the middle, or doubles the ring if there are few.
+func (w *window) makeRoom() {
+	size := len(w.slots)
+	if w.unacked*2 > size || size == 0 {
+		size = max(4, size*2)
+	}
+	next := make([]slot, size)
+	kept := 0
+	for i := range w.n {
+		if s := w.at(i); !s.acked {
+			next[kept] = *s
+			kept++
+		}
+	}
+	w.slots, w.head, w.n = next, 0, kept
+}
+
+// find returns the unacknowledged slot with this identifier, or nil. Identifiers are given in sequence, so
+// the slot is nearly always as far behind the oldest one as its identifier is.
+func (w *window) find(id uint16) *slot {
+	if w.n == 0 || id == 0 {
+		return nil
+	}
+	i := int(id) - int(w.at(0).id)
+	if i < 0 {
+		i += maxIDs
+	}
+	if i < w.n {
+		if s := w.at(i); s.id == id {
+			if s.acked {
+				return nil
+			}
+			return s
+		}
+	}
+	for i := range w.n {
+		if s := w.at(i); s.id == id && !s.acked {
+			return s
+		}
+	}
+	return nil
+}
+
+// ack takes the message with this identifier out of flight and frees the identifier [MQTT-2.3.1-3].
+func (w *window) ack(id uint16) (entry, bool) {
+	s := w.find(id)
+	if s == nil {
+		return entry{}, false
+	}
+	e := s.e
+	s.acked, s.e = true, entry{}
+	w.unacked--
+	for w.n > 0 && w.at(0).acked {
+		w.head = (w.head + 1) & (len(w.slots) - 1)
+		w.n--
+	}
+	if w.n == 0 {
+		w.lapped = false
+	}
+	return e, true
+}
