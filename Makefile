@@ -1,0 +1,88 @@
+# Sampan: the targets of a working day. `make` alone lists them.
+
+SHELL         := bash
+.SHELLFLAGS   := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Everything that is downloaded or built for the tests only. Safe to delete.
+CACHE := $(CURDIR)/.cache
+
+STATICCHECK_VERSION := v0.8.2
+STATICCHECK         := $(CACHE)/bin/staticcheck-$(STATICCHECK_VERSION)
+
+# Every Go module of the repository. Each is tested without the workspace, as somebody who depends on it
+# would see it.
+MODULES := $(sort $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path './.cache/*' \
+	-not -path '*/node_modules/*' -not -path '*/testdata/*')))
+
+# How long each fuzz target runs in `make fuzz-smoke`.
+FUZZTIME ?= 5s
+
+# Limit a run of the tests to some packages: make unit race PKG=./packet/...
+PKG ?= ./...
+
+define each_module
+	for module in $(MODULES); do \
+		echo "--- $$module: $(1)"; \
+		(cd $$module && export GOWORK=off && $(1)) || exit 1; \
+	done
+endef
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the binary: bin/sampan
+	go build -o bin/sampan ./cmd/sampan
+
+.PHONY: demo
+demo: ## the whole story in one process, as a transcript
+	go run ./cmd/sampan demo
+
+.PHONY: test
+test: lint unit race fuzz-smoke ## everything: lint, tests, race detector, a short run of every fuzz target
+
+.PHONY: unit
+unit: ## the tests of every module
+	@$(call each_module,go test $(PKG))
+
+.PHONY: race
+race: ## the tests under the race detector, without the long ones
+	@$(call each_module,go test -race -short $(PKG))
+
+.PHONY: lint
+lint: tools ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path './.cache/*' -not -path '*/node_modules/*')); \
+	if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
+	@$(call each_module,go vet ./...)
+	@$(call each_module,$(STATICCHECK) ./...)
+
+.PHONY: fuzz-smoke
+fuzz-smoke: ## run every fuzz target for FUZZTIME (5s each)
+	@.ci/fuzz-smoke $(FUZZTIME) $(MODULES)
+
+.PHONY: bench
+bench: ## the Go benchmarks, once
+	@$(call each_module,go test -run '^$$' -bench . -benchmem $(PKG))
+
+.PHONY: tools
+tools: $(STATICCHECK) ## install the pinned tools into .cache
+
+$(STATICCHECK):
+	@mkdir -p $(dir $@)
+	GOBIN=$(dir $@) GOWORK=off go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+	@mv $(dir $@)staticcheck $@
+
+.PHONY: clients
+clients: $(CACHE)/clients/node_modules/.complete ## install the npm clients that the tests use into .cache
+
+$(CACHE)/clients/node_modules/.complete: cmd/clients/node/package.json cmd/clients/node/package-lock.json
+	@mkdir -p $(CACHE)/clients
+	cp $^ $(CACHE)/clients/
+	cd $(CACHE)/clients && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin $(CACHE)
