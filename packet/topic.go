@@ -1,0 +1,162 @@
+package packet
+
+import "math/bits"
+
+// What scan found in a string.
+const (
+	scanHigh = 1 << iota // a byte of 0x80 or more: not ASCII, UTF-8 has to be checked
+	scanNUL              // a byte 0
+	scanWild             // + or #
+)
+
+// scanned is the result of scan.
+type scanned struct {
+	slashes int
+	flags   uint
+}
+
+const (
+	ones  = 0x0101010101010101
+	lows  = 0x7f * ones
+	highs = 0x80 * ones
+)
+
+// load reads eight bytes of b at i. The compiler makes one load of it.
+func load(b []byte, i int) uint64 {
+	c := b[i : i+8 : i+8]
+	return uint64(c[0]) | uint64(c[1])<<8 | uint64(c[2])<<16 | uint64(c[3])<<24 |
+		uint64(c[4])<<32 | uint64(c[5])<<40 | uint64(c[6])<<48 | uint64(c[7])<<56
+}
+
+// scan looks at s once, eight bytes at a time.
+//
+// A byte v of 7 bits is 0 exactly if v + 0x7f has its top bit clear, and the
+// eight sums of a word never carry into each other. + (0x2b) and # (0x23) differ
+// in one bit, so one comparison finds both.
+func scan(s []byte) (r scanned) {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := load(s, i)
+		r.add(w)
+	}
+	if i < len(s) {
+		var w uint64 = ones * 'x' // filler that is nothing special
+		for j := i; j < len(s); j++ {
+			w = w<<8 | uint64(s[j])
+		}
+		r.add(w)
+	}
+	return r
+}
+
+func (r *scanned) add(w uint64) {
+	l := w & lows
+	zero := ^(l + lows) &^ w & highs
+	wild := ^((l&^(8*ones) ^ '#'*ones) + lows) &^ w & highs
+	slash := ^((l ^ '/'*ones) + lows) &^ w & highs
+	r.slashes += bits.OnesCount64(slash)
+	if w&highs != 0 {
+		r.flags |= scanHigh
+	}
+	if zero != 0 {
+		r.flags |= scanNUL
+	}
+	if wild != 0 {
+		r.flags |= scanWild
+	}
+}
+
+// ValidTopicName reports why topic is not a topic name under lim (nil: the
+// standard alone): it is empty, too long, not UTF-8, contains U+0000 or a
+// wildcard, or has too many levels. The error is an *Error with offsets into
+// topic; nil means that PUBLISH may carry it.
+func ValidTopicName(topic []byte, lim *Limits) error {
+	if e := checkName(topic, orStandard(lim)); e != nil {
+		return e
+	}
+	return nil
+}
+
+func checkName(topic []byte, lim *Limits) *Error {
+	if e := checkLength(topic); e != nil {
+		return e
+	}
+	s := scan(topic)
+	if s.flags != 0 {
+		if rule, at := badText(topic); rule != "" {
+			return &Error{Rule: rule, Offset: at, Value: int(topic[at])}
+		}
+		for at, c := range topic {
+			if c == '+' || c == '#' { // MQTT-4.7.1-1
+				return &Error{Rule: RuleTopicWildcard, Offset: at, Value: int(c)}
+			}
+		}
+	}
+	return checkQuantities(topic, s.slashes, lim)
+}
+
+// ValidTopicFilter reports why filter is not a topic filter under lim (nil: the
+// standard alone), like ValidTopicName. Of its errors, those about the limits
+// are not fatal: the filter is answered with SubackFailure.
+func ValidTopicFilter(filter []byte, lim *Limits) error {
+	slashes, e := checkFilter(filter)
+	if e != nil {
+		return e
+	}
+	if e := checkQuantities(filter, slashes, orStandard(lim)); e != nil {
+		e.scope = scopeFilter
+		return e
+	}
+	return nil
+}
+
+// checkFilter judges a filter by the standard alone, and counts its slashes.
+func checkFilter(filter []byte) (slashes int, e *Error) {
+	if e := checkLength(filter); e != nil {
+		return 0, e
+	}
+	s := scan(filter)
+	if s.flags&(scanHigh|scanNUL) != 0 {
+		if rule, at := badText(filter); rule != "" {
+			return 0, &Error{Rule: rule, Offset: at, Value: int(filter[at])}
+		}
+	}
+	if s.flags&scanWild != 0 {
+		for at, c := range filter {
+			if c != '+' && c != '#' {
+				continue
+			}
+			begins := at == 0 || filter[at-1] == '/'
+			ends := at == len(filter)-1
+			if c == '#' && !(begins && ends) { // MQTT-4.7.1-2
+				return 0, &Error{Rule: RuleHash, Offset: at, Value: int(c)}
+			}
+			if c == '+' && !(begins && (ends || filter[at+1] == '/')) { // MQTT-4.7.1-3
+				return 0, &Error{Rule: RulePlus, Offset: at, Value: int(c)}
+			}
+		}
+	}
+	return s.slashes, nil
+}
+
+// checkLength applies what holds for names and filters alike.
+func checkLength(topic []byte) *Error {
+	if len(topic) == 0 { // MQTT-4.7.3-1
+		return &Error{Rule: RuleTopicEmpty}
+	}
+	if len(topic) > maxText { // MQTT-4.7.3-3
+		return &Error{Rule: RuleTopicTooLong, Limit: maxText, Value: len(topic)}
+	}
+	return nil
+}
+
+// checkQuantities applies the limits to a topic that is otherwise good.
+func checkQuantities(topic []byte, slashes int, lim *Limits) *Error {
+	if lim.Topic > 0 && len(topic) > lim.Topic {
+		return &Error{Rule: RuleLimitTopic, Limit: lim.Topic, Value: len(topic)}
+	}
+	if lim.Slashes > 0 && slashes > lim.Slashes {
+		return &Error{Rule: RuleLimitTopicLevel, Limit: lim.Slashes, Value: slashes}
+	}
+	return nil
+}
