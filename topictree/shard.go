@@ -1,0 +1,198 @@
+package topictree
+
+import (
+	"hash/maphash"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// A shard holds the filters of some prefixes. Whoever changes it holds mu;
+// matching takes no lock and reads only what is atomic.
+type shard[S comparable] struct {
+	// generation is raised after every change that a match could see, so a
+	// match that reads it first and then the tree is outdated at worst, and
+	// knows it.
+	generation atomic.Uint64
+	table      atomic.Pointer[table[S]]
+	// Sets of depths, bit d for d literal levels: where filters end, and where
+	// they go on. A match looks nowhere else.
+	ends, opens atomic.Uint32
+
+	mu   sync.Mutex // guards everything below, and all changes above
+	root node[S]    // the prefix of no levels; it stays for good
+	gone node[S]    // what a table slot holds when its node was dropped
+	seed maphash.Seed
+
+	endsAt, opensAt [maxDepth + 1]int32 // filters behind each bit of ends and opens
+
+	live, filled           int // nodes in the table; slots not empty
+	subscriptions, filters int
+
+	_ [64]byte // keeps the next shard's generation out of our cache line
+}
+
+func (sh *shard[S]) init(seed maphash.Seed) {
+	sh.seed = seed
+	sh.root.hash = maphash.String(seed, "")
+	sh.gone.parent = &sh.gone // equals no parent that is looked for
+	sh.table.Store(newTable[S](minSlots))
+}
+
+func (sh *shard[S]) subscribe(p path, e Entry[S]) (replaced bool) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	l := sh.grow(p)
+	first := l.empty()
+	outcome := l.add(sh.seed, e)
+	if outcome == unchanged {
+		return true
+	}
+	if first {
+		sh.filters++
+		sh.count(p, 1)
+	}
+	if outcome == added {
+		sh.subscriptions++
+	}
+	sh.generation.Add(1)
+	return outcome == updated
+}
+
+func (sh *shard[S]) unsubscribe(p path, s S) (removed bool) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	n, l := sh.find(p)
+	if n == nil || !l.remove(sh.seed, s) {
+		return false
+	}
+	sh.subscriptions--
+	if l.empty() {
+		sh.filters--
+		sh.count(p, -1)
+		sh.prune(n)
+	}
+	sh.generation.Add(1)
+	return true
+}
+
+// count keeps ends and opens up to date when a filter comes (by 1) or goes
+// (by -1).
+func (sh *shard[S]) count(p path, by int32) {
+	set, at := &sh.ends, &sh.endsAt[p.depth]
+	if p.more {
+		set, at = &sh.opens, &sh.opensAt[p.depth]
+	}
+	*at += by
+	bit := uint32(1) << p.depth
+	if *at > 0 {
+		set.Or(bit)
+	} else {
+		set.And(^bit)
+	}
+}
+
+// find returns the node and the list of a filter, or nil.
+func (sh *shard[S]) find(p path) (*node[S], *list[S]) {
+	n := &sh.root
+	if p.depth > 0 {
+		n = lookup(sh.table.Load(), p.hash, nil, p.prefix)
+	}
+	for p.more && n != nil {
+		var level string
+		level, p.rest, p.more = strings.Cut(p.rest, "/")
+		switch {
+		case level == "#":
+			return n, &n.multi
+		case level == "+":
+			n = n.plus.Load()
+		default:
+			n = lookup(sh.table.Load(), below(n.hash, maphash.String(sh.seed, level)), n, level)
+		}
+	}
+	if n == nil {
+		return nil, nil
+	}
+	return n, &n.exact
+}
+
+// grow returns the list of a filter and makes the nodes that lead to it.
+func (sh *shard[S]) grow(p path) *list[S] {
+	n := &sh.root
+	if p.depth > 0 {
+		n = sh.findOrPut(p.hash, nil, p.prefix)
+	}
+	for p.more {
+		var level string
+		level, p.rest, p.more = strings.Cut(p.rest, "/")
+		if level == "#" {
+			return &n.multi
+		}
+		parent, hash := n, below(n.hash, maphash.String(sh.seed, level))
+		if level != "+" {
+			n = sh.findOrPut(hash, parent, level)
+		} else if n = parent.plus.Load(); n == nil {
+			n = &node[S]{hash: hash, parent: parent, name: level}
+			parent.plus.Store(n)
+		}
+	}
+	return &n.exact
+}
+
+// findOrPut returns the node called name under parent, a new one if need be.
+func (sh *shard[S]) findOrPut(hash uint64, parent *node[S], name string) *node[S] {
+	t := sh.table.Load()
+	if n := lookup(t, hash, parent, name); n != nil {
+		return n
+	}
+	if 3*(sh.filled+1) > 2*len(t.slots) {
+		t = sh.rebuild(t)
+	}
+	n := &node[S]{hash: hash, parent: parent, name: name}
+	if t.put(n, &sh.gone) {
+		sh.filled++
+	}
+	sh.live++
+	if parent != nil {
+		parent.kids.Add(1)
+	}
+	return n
+}
+
+// prune takes n out of the tree if it is of no use any more, and then what was
+// above it only for its sake.
+func (sh *shard[S]) prune(n *node[S]) {
+	for n != &sh.root && n.unused() {
+		parent := n.parent
+		if parent != nil && parent.plus.Load() == n {
+			parent.plus.Store(nil)
+		} else {
+			sh.drop(n)
+		}
+		if parent == nil {
+			return
+		}
+		n = parent
+	}
+}
+
+// drop takes n out of the table.
+func (sh *shard[S]) drop(n *node[S]) {
+	t := sh.table.Load()
+	t.drop(n, &sh.gone)
+	sh.live--
+	if n.parent != nil {
+		n.parent.kids.Add(-1)
+	}
+	if len(t.slots) > minSlots && 8*sh.live < len(t.slots) {
+		sh.rebuild(t)
+	}
+}
+
+// rebuild replaces the table by one of the size that suits it.
+func (sh *shard[S]) rebuild(t *table[S]) *table[S] {
+	t = t.rebuilt(sh.live, &sh.gone)
+	sh.filled = sh.live
+	sh.table.Store(t)
+	return t
+}
