@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"sampan/cmd/internal/value"
+)
+
+// program is a command tree that does nothing but tell what it was asked.
+func program() *cobra.Command {
+	root := &cobra.Command{Use: "prog", Short: "test"}
+	var output Output
+	var expiry value.Duration
+	var count int
+	show := &cobra.Command{
+		Use: "show PK DN", Short: "show", Args: Args("PK", "DN"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return output.Print(c, map[string]string{"pk": args[0], "dn": args[1], "tag": "<&>"}, func(w io.Writer) {
+				Table(w, []string{"PRODUCT", "DEVICE"}, [][]string{{args[0], args[1]}, {"x", ""}})
+			})
+		},
+	}
+	output.Register(show)
+	show.Flags().Var(&expiry, "expiry", "")
+	show.Flags().IntVar(&count, "count", 0, "")
+	fail := &cobra.Command{Use: "fail", Short: "fail", Args: Args(), RunE: func(*cobra.Command, []string) error {
+		return errors.New("the disk is full")
+	}}
+	reported := &cobra.Command{Use: "reported", Short: "fail", Args: Args(), RunE: func(*cobra.Command, []string) error {
+		return fmt.Errorf("here: %w", ErrReported)
+	}}
+	group := &cobra.Command{Use: "device", Short: "group"}
+	group.AddCommand(show, &cobra.Command{Use: "list", Short: "list", Args: Args(), RunE: func(*cobra.Command, []string) error { return nil }})
+	root.AddCommand(group, fail, reported)
+	return root
+}
+
+func TestRun(t *testing.T) {
+	cases := []struct {
+		line   string
+		status int
+		out    string // the whole of standard output, or a part of it after "..."
+		err    string // the same of standard error
+	}{
+		{"device show pk dn", Success, "PRODUCT  DEVICE\npk       dn\nx        -\n", ""},
+		{"device show --json pk dn", Success, "{\n  \"dn\": \"dn\",\n  \"pk\": \"pk\",\n  \"tag\": \"<&>\"\n}\n", ""},
+		{"device show pk dn --json", Success, "...\"pk\": \"pk\"", ""},
+		{"", Success, "...Usage:", ""},
+		{"--help", Success, "...Usage:", ""},
+		{"device show --help", Success, "...Usage:\n  prog device show PK DN [flags]", ""},
+		{"fail", Failure, "", "prog: the disk is full\n"},
+		{"reported", Failure, "", ""},
+		{"device", Misuse, "", "prog: prog device needs a command: list, show\nRun 'prog device --help' for usage.\n"},
+		{"devcie list", Misuse, "", "prog: unknown command \"devcie\"; did you mean 'prog device'?\nRun 'prog --help' for usage.\n"},
+		{"device lsit", Misuse, "", "prog: unknown command \"lsit\"; did you mean 'prog device list'?\nRun 'prog device --help' for usage.\n"},
+		{"device frobnicate", Misuse, "", "...unknown command \"frobnicate\"; known are list, show"},
+		{"device show pk", Misuse, "", "prog: prog device show needs PK DN: DN is missing\nRun 'prog device show --help' for usage.\n"},
+		{"device show pk dn more", Misuse, "", "...prog device show takes PK DN; \"more\" is one too many"},
+		{"fail now", Misuse, "", "...prog fail takes no argument, but \"now\" was given"},
+		{"device show pk dn --jsno", Misuse, "", "...unknown flag --jsno; did you mean --json?"},
+		{"device show pk dn --frobnicate", Misuse, "", "...unknown flag --frobnicate\n"},
+		{"device show pk dn -json", Misuse, "", "...unknown flag -json; did you mean --json?"},
+		{"device show pk dn -x", Misuse, "", "...unknown flag -x\n"},
+		{"device show pk dn --expiry 30", Misuse, "", "...--expiry 30: has no unit: write 30s for seconds"},
+		{"device show pk dn --count many", Misuse, "", "...--count many: must be an integer"},
+		{"device show pk dn --expiry", Misuse, "", "...--expiry needs a value (duration)"},
+	}
+	for _, c := range cases {
+		t.Run(c.line, func(t *testing.T) {
+			var out, err bytes.Buffer
+			status := Run(context.Background(), program(), strings.Fields(c.line), Streams{In: strings.NewReader(""), Out: &out, Err: &err})
+			if status != c.status {
+				t.Errorf("exit status %d, want %d", status, c.status)
+			}
+			compare(t, "standard output", out.String(), c.out)
+			compare(t, "standard error", err.String(), c.err)
+		})
+	}
+}
+
+func compare(t *testing.T, stream, got, want string) {
+	t.Helper()
+	if part, isPart := strings.CutPrefix(want, "..."); isPart {
+		if !strings.Contains(got, part) {
+			t.Errorf("%s is %q, want %q in it", stream, got, part)
+		}
+	} else if got != want {
+		t.Errorf("%s is %q, want %q", stream, got, want)
+	}
+}
