@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sampan/cmd/internal/value"
 )
@@ -83,6 +84,48 @@ func TestRun(t *testing.T) {
 			compare(t, "standard output", out.String(), c.out)
 			compare(t, "standard error", err.String(), c.err)
 		})
+	}
+}
+
+func TestHelpShowsFlagsBySectionAndExamplesLast(t *testing.T) {
+	root := &cobra.Command{Use: "prog", Short: "test"}
+	serve := &cobra.Command{Use: "serve", Short: "serves", Long: "Serve serves.", Example: "prog serve --data DIR\n  # quiet\nprog serve --quiet", RunE: func(*cobra.Command, []string) error { return nil }}
+	serve.Flags().Bool("quiet", false, "say less")
+	Section(serve, "Storage", func(flags *pflag.FlagSet) {
+		flags.String("data", "", "`DIR` that holds everything, which is a directory that this program alone writes to, and nobody else")
+	})
+	root.AddCommand(serve)
+	var out bytes.Buffer
+	if status := Run(context.Background(), root, []string{"serve", "--help"}, Streams{Out: &out, Err: &out}); status != Success {
+		t.Fatalf("exit status %d", status)
+	}
+	const want = `Serve serves.
+
+Usage:
+  prog serve [flags]
+
+Flags:
+  --quiet                   say less
+  --help                    help for serve
+
+Storage:
+  --data DIR                DIR that holds everything, which is a directory that this program alone writes
+                            to, and nobody else
+
+Examples:
+  prog serve --data DIR
+  # quiet
+  prog serve --quiet
+`
+	if out.String() != want {
+		t.Errorf("help is\n%s\nwant\n%s", out.String(), want)
+	}
+	out.Reset()
+	if status := Run(context.Background(), root, []string{"--help"}, Streams{Out: &out, Err: &out}); status != Success {
+		t.Fatalf("exit status %d", status)
+	}
+	if !strings.Contains(out.String(), "Usage:\n  prog COMMAND [flags]\n\nCommands:\n") || !strings.Contains(out.String(), "  serve        serves\n") {
+		t.Errorf("help is\n%s", out.String())
 	}
 }
 

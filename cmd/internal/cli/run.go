@@ -70,10 +70,13 @@ func Prepare(root *cobra.Command) {
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.SetFlagErrorFunc(flagError)
+	root.SetUsageFunc(usage)
+	root.SetHelpFunc(help)
 	prepare(root)
 }
 
 func prepare(command *cobra.Command) {
+	command.Flags().SortFlags = false
 	if command.HasSubCommands() && !command.Runnable() {
 		command.Args = cobra.ArbitraryArgs
 		command.RunE = missing

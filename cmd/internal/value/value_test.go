@@ -111,3 +111,36 @@ func TestWordIsOneOfAFew(t *testing.T) {
 		t.Errorf("tape: %v", err)
 	}
 }
+
+func TestBoundIsANumberOrUnlimited(t *testing.T) {
+	cases := []struct {
+		bound       Bound
+		text, wrote string
+		want        int64
+	}{
+		{CountBound(), "10000", "10000", 10000},
+		{CountBound(), "1_000_000", "1000000", 1000000},
+		{CountBound(), "unlimited", "unlimited", -1},
+		{SizeBound(), "16MiB", "16MiB", 16 << 20},
+		{DurationBound(), "7d", "7d", int64(168 * time.Hour)},
+	}
+	for _, c := range cases {
+		if got := c.bound.String(); got != "" {
+			t.Errorf("before it is set the bound is %q", got)
+		}
+		if err := c.bound.Set(c.text); err != nil || c.bound.Value != c.want || c.bound.String() != c.wrote {
+			t.Errorf("%q: %d, written %q, %v; want %d, %q", c.text, c.bound.Value, c.bound, err, c.want, c.wrote)
+		}
+	}
+	for _, c := range []struct {
+		bound          Bound
+		text, explains string
+	}{
+		{CountBound(), "0", "write unlimited"}, {CountBound(), "-1", "write unlimited"}, {CountBound(), "many", "not a whole number, or unlimited"},
+		{SizeBound(), "0", "write unlimited"}, {DurationBound(), "0s", "write unlimited"}, {DurationBound(), "soon", "or unlimited"},
+	} {
+		if err := c.bound.Set(c.text); err == nil || !strings.Contains(err.Error(), c.explains) || c.bound.Value != 0 {
+			t.Errorf("%q: %d, %v; want an error that says %q", c.text, c.bound.Value, err, c.explains)
+		}
+	}
+}

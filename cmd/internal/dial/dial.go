@@ -1,0 +1,63 @@
+// Package dial opens the channel to a broker that a URL names.
+package dial
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/coder/websocket"
+
+	"sampan/cmd/internal/address"
+	"sampan/packet"
+)
+
+// Options are what the URL does not say.
+type Options struct {
+	TLS   *tls.Config // for mqtts and wss; nil: the system's roots. The server's name is filled in
+	Level byte        // protocol level, which names the WebSocket subprotocol
+}
+
+// Dial connects, and shakes hands as far as the channel has handshakes. ctx bounds that; the connection
+// outlives it.
+func Dial(ctx context.Context, u address.URL, o Options) (net.Conn, error) {
+	switch u.Scheme {
+	case address.MQTT, address.Unix:
+		var d net.Dialer
+		return d.DialContext(ctx, u.Network(), u.HostPort())
+	case address.MQTTS:
+		d := tls.Dialer{Config: o.TLS}
+		return d.DialContext(ctx, u.Network(), u.HostPort())
+	case address.WS, address.WSS:
+		return dialWebSocket(ctx, u, o)
+	}
+	return nil, fmt.Errorf("this client cannot connect to %s:// addresses", u.Scheme)
+}
+
+// maxUpgrade bounds the answer to the WebSocket request, in bytes.
+const maxUpgrade = 64 << 10
+
+func dialWebSocket(ctx context.Context, u address.URL, o Options) (net.Conn, error) {
+	subprotocol := "mqtt"
+	if o.Level == packet.Level31 {
+		subprotocol = "mqttv3.1"
+	}
+	transport := &http.Transport{TLSClientConfig: o.TLS.Clone(), MaxResponseHeaderBytes: maxUpgrade}
+	if transport.TLSClientConfig != nil {
+		transport.TLSClientConfig.NextProtos = []string{"http/1.1"}
+	}
+	ws, _, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{
+		HTTPClient: &http.Client{Transport: transport}, Subprotocols: []string{subprotocol},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if ws.Subprotocol() != subprotocol {
+		ws.CloseNow()
+		return nil, fmt.Errorf("the server at %s does not speak MQTT over WebSocket: it chose subprotocol %q, not %q", u, ws.Subprotocol(), subprotocol)
+	}
+	ws.SetReadLimit(-1) // MQTT packets and WebSocket messages need not line up; the client's codec has its own limit
+	return websocket.NetConn(context.Background(), ws, websocket.MessageBinary), nil
+}
