@@ -22,7 +22,8 @@ func (a *Ack) Decode(f Frame, lim *Limits) error {
 	if err := expect(f, t, orStandard(lim)); err != nil {
 		return err
 	}
-	id := uint16(f.Body[0])<<8 | uint16(f.Body[1])
+	b := f.Body()
+	id := uint16(b[0])<<8 | uint16(b[1])
 	if id == 0 {
 		rule := RuleAckID // MQTT-2.3.1-6
 		if t == TypeUnsuback {
@@ -71,3 +72,16 @@ func AppendPubcomp(dst []byte, id uint16) []byte { return appendAck(dst, byte(Ty
 
 // AppendUnsuback appends an UNSUBACK, the answer to UNSUBSCRIBE (MQTT-3.10.4-4).
 func AppendUnsuback(dst []byte, id uint16) []byte { return appendAck(dst, byte(TypeUnsuback)<<4, id) }
+
+// CutPuback is Next and Decode in one for runs of PUBACK. If b begins with a
+// whole and good PUBACK, it returns the identifier and the packet's length, 4;
+// else 0 and 0, and Next has the answer.
+func CutPuback(b []byte) (id uint16, n int) {
+	if len(b) < 4 || b[0] != byte(TypePuback)<<4 || b[1] != 2 {
+		return 0, 0
+	}
+	if id = uint16(b[2])<<8 | uint16(b[3]); id == 0 {
+		return 0, 0
+	}
+	return id, 4
+}

@@ -44,7 +44,7 @@ func (c *Connack) Decode(f Frame, lim *Limits) error {
 	if err := expect(f, TypeConnack, lim); err != nil {
 		return err
 	}
-	flags, code := f.Body[0], ReturnCode(f.Body[1])
+	flags, code := f.Body()[0], ReturnCode(f.Body()[1])
 	if lim.Level == Level31 {
 		flags = 0
 	}

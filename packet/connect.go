@@ -58,7 +58,7 @@ func (c *Connect) Decode(f Frame, lim *Limits) error {
 	if err := expect(f, TypeConnect, lim); err != nil {
 		return err
 	}
-	b := f.Body
+	b := f.Body()
 
 	// Protocol name and level come first and decide how to read the rest.
 	name, i, ok := field(b, 0)
@@ -158,13 +158,13 @@ func (lim *Limits) named(name string, level byte) bool {
 	return lim.accepts(level) && (name == name31) == (level == Level31)
 }
 
-// refuseLevel is the error for the protocol level at f.Body[i] (MQTT-3.1.2-2).
+// refuseLevel is the error for the protocol level at f.Body()[i] (MQTT-3.1.2-2).
 func refuseLevel(f Frame, i int, lim *Limits) error {
 	highest := Level311
 	if !lim.accepts(Level311) {
 		highest = Level31
 	}
-	err := fail(f, i, RuleProtocolLevel, "protocol level", highest, int(f.Body[i]))
+	err := fail(f, i, RuleProtocolLevel, "protocol level", highest, int(f.Body()[i]))
 	err.(*Error).scope = scopeConnack + scope(RefusedProtocolLevel)
 	return err
 }
@@ -203,7 +203,7 @@ func badClientID(c *Connect) Rule {
 }
 
 // restrictWill applies the limits to a Will whose layout is right. The Will
-// topic ends at f.Body[topicEnd].
+// topic ends at f.Body()[topicEnd].
 func (c *Connect) restrictWill(f Frame, topicEnd int, lim *Limits) error {
 	at := topicEnd - len(c.WillTopic)
 	switch lim.Will {
@@ -215,7 +215,7 @@ func (c *Connect) restrictWill(f Frame, topicEnd int, lim *Limits) error {
 		return nil
 	}
 	if e := checkName(c.WillTopic, lim); e != nil {
-		e.Type, e.Field, e.Offset = TypeConnect, "Will topic", f.header()+at+e.Offset
+		e.Type, e.Field, e.Offset = TypeConnect, "Will topic", int(f.head)+at+e.Offset
 		return e
 	}
 	if c.WillQoS == 2 {

@@ -76,7 +76,7 @@ func (e *Error) Connack() (ReturnCode, bool) {
 
 // fail builds the error for a fault i bytes into the body of f.
 func fail(f Frame, i int, rule Rule, field string, limit, value int) error {
-	return &Error{Rule: rule, Type: f.Type(), Field: field, Offset: f.header() + i, Limit: limit, Value: value}
+	return &Error{Rule: rule, Type: f.Type(), Field: field, Offset: int(f.head) + i, Limit: limit, Value: value}
 }
 
 // expect judges what every decoder needs before it looks at the body: that the
@@ -91,8 +91,8 @@ func expect(f Frame, t Type, lim *Limits) error {
 			return err
 		}
 	}
-	if !lim.fits(f.First, len(f.Body)) {
-		return misfit(f.First, len(f.Body), lim)
+	if !lim.fits(f.First, len(f.Body())) {
+		return misfit(f.First, len(f.Body()), lim)
 	}
 	return nil
 }

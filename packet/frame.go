@@ -5,20 +5,25 @@ package packet
 const MaxRemaining = 268_435_455
 
 // Frame is one whole control packet, cut from a stream and not yet decoded. It
-// is a view: Body and Raw alias the bytes given to Next and live exactly as long
+// is a view: Raw and Body alias the bytes given to Next and live exactly as long
 // as those do. Their capacity ends with the packet, so an append to them never
 // reaches into the next one.
 type Frame struct {
-	First byte   // packet type and flags
-	Body  []byte // what follows the fixed header
 	Raw   []byte // the packet from its first byte to its last
+	First byte   // packet type and flags
+	head  uint8  // length of the fixed header
 }
 
 // Type returns the packet's type.
 func (f Frame) Type() Type { return Type(f.First >> 4) }
 
-// header returns the length of the fixed header, in bytes.
-func (f Frame) header() int { return max(0, len(f.Raw)-len(f.Body)) }
+// Body returns what follows the fixed header.
+func (f Frame) Body() []byte {
+	if int(f.head) > len(f.Raw) {
+		return nil
+	}
+	return f.Raw[f.head:]
+}
 
 // Next cuts the first packet off b.
 //
@@ -50,7 +55,7 @@ func Next(b []byte, lim *Limits) (f Frame, n, need int, err error) {
 	rem, h := 0, 2
 	if len(b) >= 2 && b[1] < 0x80 {
 		rem = int(b[1])
-	} else if rem, h = remaining(b); h <= 0 {
+	} else if rem, h = longRemaining(b); h <= 0 {
 		if h < 0 {
 			return Frame{}, 0, 0, &Error{Rule: RuleRemainingLength, Type: Type(first >> 4), Offset: 4, Limit: 4, Value: 5}
 		}
@@ -63,13 +68,16 @@ func Next(b []byte, lim *Limits) (f Frame, n, need int, err error) {
 	if len(b) < n {
 		return Frame{}, 0, n - len(b), nil
 	}
-	return Frame{First: first, Body: b[h:n:n], Raw: b[:n:n]}, n, 0, nil
+	return Frame{Raw: b[:n:n], First: first, head: uint8(h)}, n, 0, nil
 }
 
-// remaining reads the remaining length that starts at b[1] and returns it with
+// longRemaining reads the remaining length that starts at b[1] and returns it with
 // the length of the fixed header; 0 as the latter means that bytes are missing,
-// -1 that there is no end of it within four bytes.
-func remaining(b []byte) (rem, header int) {
+// -1 that there is no end of it within four bytes. It stays out of the hot path,
+// where a short length is read in place.
+//
+//go:noinline
+func longRemaining(b []byte) (rem, header int) {
 	for i := 1; i < len(b); i++ {
 		if i > 4 {
 			return 0, -1
@@ -210,7 +218,14 @@ var minRemaining = [16]int{
 // fits reports whether a packet with that first byte may have that length.
 func (lim *Limits) fits(first byte, rem int) bool {
 	t := Type(first >> 4)
-	return rem >= minRemaining[t] && rem <= lim.maxRemaining(t)
+	if lim.Remaining > 0 && rem > lim.Remaining || rem < minRemaining[t] {
+		return false
+	}
+	// Most packets are well within every bound.
+	if t == TypePublish && rem <= lim.Payload || rem == 2 && maxRemaining[t] == 2 {
+		return true
+	}
+	return rem <= lim.maxRemaining(t)
 }
 
 // misfit explains a length for which fits said no.

@@ -144,10 +144,19 @@ func (lim *Limits) accepts(level byte) bool {
 		level == Level311 && (lim.Levels == 0 || lim.Levels&AcceptLevel4 != 0)
 }
 
+// maxRemaining holds the longest body of each type: as its layout bounds it, or
+// as the remaining length does.
+var maxRemaining = [16]int{
+	TypeConnect: maxConnect, TypeConnack: 2, TypePublish: MaxRemaining,
+	TypePuback: 2, TypePubrec: 2, TypePubrel: 2, TypePubcomp: 2,
+	TypeSubscribe: MaxRemaining, TypeSuback: MaxRemaining,
+	TypeUnsubscribe: MaxRemaining, TypeUnsuback: 2,
+}
+
 // maxRemaining returns the largest remaining length that a packet of type t may
-// claim under these limits and under the layout of the packet itself.
+// claim under these limits.
 func (lim *Limits) maxRemaining(t Type) int {
-	max := MaxRemaining
+	most := maxRemaining[t&15]
 	switch t {
 	case TypePublish:
 		if lim.Payload > 0 {
@@ -155,25 +164,19 @@ func (lim *Limits) maxRemaining(t Type) int {
 			if 0 < lim.Topic && lim.Topic < topic {
 				topic = lim.Topic
 			}
-			max = min(max, topic+publishOverhead+lim.Payload)
+			most = min(most, topic+publishOverhead+lim.Payload)
 		}
 	case TypeConnect:
-		max = maxConnect
 		if lim.Connect > 0 {
-			max = min(max, lim.Connect)
+			most = min(most, lim.Connect)
 		}
 	case TypeSubscribe:
 		if lim.Filters > 0 && lim.ExcessFilters == Refuse {
-			max = min(max, 2+lim.Filters*(2+maxText+1))
+			most = min(most, 2+lim.Filters*(2+maxText+1))
 		}
-	case TypeSuback, TypeUnsubscribe:
-	case TypePingreq, TypePingresp, TypeDisconnect:
-		max = 0
-	default:
-		max = 2
 	}
-	if lim.Remaining > 0 && lim.Remaining < max {
+	if lim.Remaining > 0 && lim.Remaining < most {
 		return lim.Remaining
 	}
-	return max
+	return most
 }

@@ -24,20 +24,126 @@ type Publish struct {
 // nothing unless it returns an error.
 func (p *Publish) Decode(f Frame, lim *Limits) error {
 	lim = orStandard(lim)
-	if err := examineFirst(f.First, lim); err != nil {
-		*p = Publish{}
-		return err
+	if p.Cut(f.Raw, lim) == len(f.Raw) && len(f.Raw) > 0 && f.First == f.Raw[0] {
+		return nil
 	}
-	if f.Type() != TypePublish {
-		*p = Publish{}
-		return fail(f, -f.header(), RuleType, "", 0, int(f.Type()))
+	return p.examine(f, lim)
+}
+
+// Cut is Next and Decode in one for runs of PUBLISH. If b begins with a whole
+// PUBLISH that is plainly good, Cut reads it into p and returns its length. It
+// returns 0, and leaves p undefined, for all else: another packet, a part of
+// one, one to be refused, or a rarer form of a good one (QoS 2, a topic name
+// that is not ASCII, shorter than 8 bytes or longer than 255). Next then has the
+// answer:
+//
+//	for len(b) > 0 {
+//		n := p.Cut(b, lim)
+//		if n == 0 {
+//			break // Next, and the decoder of what it finds
+//		}
+//		b = b[n:]
+//	}
+func (p *Publish) Cut(b []byte, lim *Limits) int { return p.cut(b, nil, lim) }
+
+// CutSame is Cut for a run of PUBLISH on one topic: it takes the packet only if
+// its topic name is the one given, and saves the look at it. The topic must be
+// one that Decode or Cut accepted under the same limits, or ValidTopicName.
+func (p *Publish) CutSame(b, topic []byte, lim *Limits) int {
+	if len(topic) == 0 {
+		return 0
+	}
+	return p.cut(b, topic, lim)
+}
+
+// cut is Cut, and CutSame if known is not nil. It is the hot path of the codec
+// and says no rather than why: what it takes, examine takes with the same
+// result, and examine knows the rules.
+func (p *Publish) cut(b, known []byte, lim *Limits) int {
+	lim = orStandard(lim)
+
+	// Fixed header: PUBLISH, not QoS 2 or 3, no DUP with QoS 0.
+	if len(b) < 2+2+8 {
+		return 0
+	}
+	first := b[0]
+	if first&0xf4 != 0x30 || first&0x0a == 0x08 || !lim.Types.Has(TypePublish) {
+		return 0
+	}
+	rem, i := int(b[1]), 2
+	if rem >= 0x80 {
+		rem, i = rem&0x7f|int(b[2])<<7, 3
+		if b[2] >= 0x80 {
+			if rem, i = longRemaining(b); i <= 0 {
+				return 0
+			}
+		}
+	}
+	end := i + rem
+	if end > len(b) || lim.Remaining > 0 && rem > lim.Remaining {
+		return 0
+	}
+	b = b[:end:end]
+
+	// Topic name.
+	if i+2 > len(b) {
+		return 0
+	}
+	at := i + 2 + (int(b[i])<<8 | int(b[i+1]))
+	if at > len(b) {
+		return 0
+	}
+	topic := b[i+2 : at : at]
+	if known != nil {
+		if string(topic) != string(known) {
+			return 0
+		}
+	} else if len(topic) < 8 || len(topic) > 255 || lim.Topic > 0 && len(topic) > lim.Topic {
+		return 0
+	} else if slashes := plainSlashes(topic); slashes < 0 || lim.Slashes > 0 && slashes > lim.Slashes {
+		return 0
+	}
+
+	// Packet identifier, with QoS 1.
+	var id uint16
+	if first&2 != 0 {
+		if at+2 > len(b) {
+			return 0
+		}
+		id = uint16(b[at])<<8 | uint16(b[at+1])
+		if id == 0 {
+			return 0
+		}
+		at += 2
+	}
+	payload := b[at:]
+	if lim.Payload > 0 && len(payload) > lim.Payload {
+		return 0
+	}
+
+	retain, ignored := first&1 != 0, Ignored(0)
+	if retain && lim.Retain != Accept {
+		if lim.Retain == Refuse {
+			return 0
+		}
+		retain, ignored = false, IgnoredRetain
+	}
+	p.Topic, p.Payload = topic, payload
+	p.ID, p.QoS, p.Dup, p.Retain, p.Ignored = id, first>>1&1, first&8 != 0, retain, ignored
+	return end
+}
+
+// examine is Decode for every form of PUBLISH.
+func (p *Publish) examine(f Frame, lim *Limits) error {
+	*p = Publish{}
+	if err := expect(f, TypePublish, lim); err != nil {
+		return err
 	}
 	return p.decode(f, lim)
 }
 
 // decode applies every rule in wire order; the first byte has been examined.
 func (p *Publish) decode(f Frame, lim *Limits) error {
-	*p = Publish{}
 	v := Publish{
 		QoS:    f.First >> 1 & 3,
 		Dup:    f.First&8 != 0,
@@ -51,31 +157,31 @@ func (p *Publish) decode(f Frame, lim *Limits) error {
 		v.Ignored |= IgnoredPublish
 	}
 
-	topic, i, ok := field(f.Body, 0)
+	topic, i, ok := field(f.Body(), 0)
 	if !ok { // MQTT-3.3.2-1
-		return fail(f, 0, RuleTopicMissing, "topic name", 0, len(f.Body))
+		return fail(f, 0, RuleTopicMissing, "topic name", 0, len(f.Body()))
 	}
 	if e := checkName(topic, lim); e != nil {
 		if e.Rule == RuleTopicWildcard {
 			e.Rule = RulePublishWildcard // MQTT-3.3.2-2
 		}
-		e.Type, e.Field, e.Offset = TypePublish, "topic name", f.header()+2+e.Offset
+		e.Type, e.Field, e.Offset = TypePublish, "topic name", int(f.head)+2+e.Offset
 		return e
 	}
 	v.Topic = topic
 
 	if v.QoS > 0 { // MQTT-2.3.1-5
-		if len(f.Body)-i < 2 {
-			return fail(f, i, RulePublishLength, "packet identifier", 2, len(f.Body)-i)
+		if len(f.Body())-i < 2 {
+			return fail(f, i, RulePublishLength, "packet identifier", 2, len(f.Body())-i)
 		}
-		v.ID = uint16(f.Body[i])<<8 | uint16(f.Body[i+1])
+		v.ID = uint16(f.Body()[i])<<8 | uint16(f.Body()[i+1])
 		if v.ID == 0 { // MQTT-2.3.1-1
 			return fail(f, i, RuleZeroID, "packet identifier", 0, 0)
 		}
 		i += 2
 	}
 
-	v.Payload = f.Body[i:len(f.Body):len(f.Body)]
+	v.Payload = f.Body()[i:len(f.Body()):len(f.Body())]
 	if lim.Payload > 0 && len(v.Payload) > lim.Payload {
 		return fail(f, i, RuleLimitPayload, "payload", lim.Payload, len(v.Payload))
 	}

@@ -19,7 +19,7 @@ func (s *Suback) Decode(f Frame, lim *Limits) error {
 	if err := expect(f, TypeSuback, orStandard(lim)); err != nil {
 		return err
 	}
-	b := f.Body
+	b := f.Body()
 	id := uint16(b[0])<<8 | uint16(b[1])
 	if id == 0 { // MQTT-2.3.1-7
 		return fail(f, 0, RuleSubackID, "packet identifier", 0, 0)

@@ -38,7 +38,7 @@ func (s *Subscribe) Decode(f Frame, lim *Limits) error {
 	if err := expect(f, TypeSubscribe, lim); err != nil {
 		return err
 	}
-	b := f.Body
+	b := f.Body()
 	v := Subscribe{
 		ID:   uint16(b[0])<<8 | uint16(b[1]),
 		Dup:  f.First&8 != 0,
@@ -61,7 +61,7 @@ func (s *Subscribe) Decode(f Frame, lim *Limits) error {
 		}
 		slashes, e := checkFilter(filter)
 		if e != nil { // MQTT-3.8.3-1, MQTT-4.7.1-2, MQTT-4.7.1-3, MQTT-4.7.3-1
-			e.Type, e.Field, e.Offset = TypeSubscribe, "topic filter", f.header()+i+2+e.Offset
+			e.Type, e.Field, e.Offset = TypeSubscribe, "topic filter", int(f.head)+i+2+e.Offset
 			return e
 		}
 		asked := v.bounds.asked(b[next])

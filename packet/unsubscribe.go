@@ -24,7 +24,7 @@ func (u *Unsubscribe) Decode(f Frame, lim *Limits) error {
 	if err := expect(f, TypeUnsubscribe, orStandard(lim)); err != nil {
 		return err
 	}
-	b := f.Body
+	b := f.Body()
 	v := Unsubscribe{
 		ID:   uint16(b[0])<<8 | uint16(b[1]),
 		Dup:  f.First&8 != 0,
@@ -42,7 +42,7 @@ func (u *Unsubscribe) Decode(f Frame, lim *Limits) error {
 			return fail(f, i, RuleUnsubscribeFilter, "topic filter", 0, len(b)-i)
 		}
 		if _, e := checkFilter(filter); e != nil {
-			e.Type, e.Field, e.Offset = TypeUnsubscribe, "topic filter", f.header()+i+2+e.Offset
+			e.Type, e.Field, e.Offset = TypeUnsubscribe, "topic filter", int(f.head)+i+2+e.Offset
 			return e
 		}
 		i = next
