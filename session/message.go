@@ -1,10 +1,16 @@
 package session
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // Time is a wall-clock instant in milliseconds since 1970-01-01 UTC. Deadlines are absolute, so that they
 // mean the same after a restart. Zero means "no deadline".
 type Time int64
+
+// Duration is t as a length of time: the difference of two instants.
+func (t Time) Duration() time.Duration { return time.Duration(t) * time.Millisecond }
 
 // Ref names a stored message. Refs of one store only grow, in the order of Append, and so give the order
 // of every session's queue. Zero means that the message is not stored.

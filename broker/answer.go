@@ -1,0 +1,106 @@
+package broker
+
+import (
+	"slices"
+	"sync"
+
+	"sampan/packet"
+)
+
+// answers is the acknowledgements of one client that wait for the store. They go out in their order.
+type answers struct {
+	mu      sync.Mutex
+	waiting int
+	below   chan struct{} // closed when there are few again; nil: nobody waits for that
+	closed  bool
+}
+
+// maxAnswers is how many chunks' acknowledgements may wait for the store before the client is no longer
+// read from.
+const maxAnswers = 128
+
+// waitForStore holds up the client's reader while too much waits for the store.
+func (a *answers) waitForStore() {
+	a.mu.Lock()
+	if a.waiting < maxAnswers || a.closed {
+		a.mu.Unlock()
+		return
+	}
+	if a.below == nil {
+		a.below = make(chan struct{})
+	}
+	below := a.below
+	a.mu.Unlock()
+	<-below
+}
+
+// release lets the reader go when the connection ends.
+func (a *answers) release() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closed = true
+	a.wake()
+}
+
+// wake is called with mu held.
+func (a *answers) wake() {
+	if a.below != nil {
+		close(a.below)
+		a.below = nil
+	}
+}
+
+// enter reports whether an answer must wait, and if so counts it.
+func (a *answers) enter(stored bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !stored && a.waiting == 0 {
+		return false
+	}
+	a.waiting++
+	return true
+}
+
+// leave counts an answer that has gone out.
+func (a *answers) leave() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.waiting--; a.waiting <= maxAnswers/2 {
+		a.wake()
+	}
+}
+
+// acknowledge queues the PUBACKs of a chunk, in the order of the PUBLISH packets [MQTT-4.6.0-2]. If the
+// store has taken note of any of the messages they go out when the store says that it holds.
+func (c *conn) acknowledge(w *work) {
+	if len(w.acks) == 0 {
+		return
+	}
+	w.scratch = w.scratch[:0]
+	for _, id := range w.acks {
+		w.scratch = packet.AppendPuback(w.scratch, id)
+	}
+	c.answer(w.scratch, w.stored, &w.batch)
+}
+
+// answer sends a packet to the client: at once, or, if the store has noted something that it acknowledges,
+// when that holds. An answer never overtakes another. p is copied if it has to wait.
+func (c *conn) answer(p []byte, stored bool, from *batch) {
+	if !c.answers.enter(stored) {
+		c.out.control(p, from)
+		return
+	}
+	p = slices.Clone(p)
+	c.broker.store.Sync(func(err error) {
+		if err != nil {
+			c.broker.storeFailed(err)
+			c.stop(&ending{reason: StoreFailed, detail: err.Error()})
+			return
+		}
+		w := works.Get().(*work)
+		c.out.control(p, &w.batch)
+		w.batch.flush()
+		works.Put(w)
+		c.answers.leave()
+	})
+}

@@ -1,0 +1,155 @@
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"time"
+
+	"sampan/packet"
+	"sampan/session"
+)
+
+// Authenticator decides who a CONNECT comes from. It is called on the connection's goroutine, for many
+// connections at once, and may block until ctx ends. An error refuses the connection; if it is, or wraps, a
+// *Refusal, that says how, otherwise the answer is CONNACK 4 (bad user name or password).
+type Authenticator interface {
+	Authenticate(ctx context.Context, r *ConnectRequest) (*Principal, error)
+}
+
+// AuthenticatorFunc makes an Authenticator of a function.
+type AuthenticatorFunc func(ctx context.Context, r *ConnectRequest) (*Principal, error)
+
+// Authenticate calls f.
+func (f AuthenticatorFunc) Authenticate(ctx context.Context, r *ConnectRequest) (*Principal, error) {
+	return f(ctx, r)
+}
+
+// ConnectRequest is what a client said of itself in CONNECT, and the channel it said it on. Its strings are
+// copies; Password is valid during Authenticate only.
+type ConnectRequest struct {
+	ClientID     string
+	Username     string
+	HasUsername  bool
+	Password     []byte
+	HasPassword  bool
+	Level        byte // 3: MQTT 3.1, 4: MQTT 3.1.1
+	CleanSession bool
+	KeepAlive    time.Duration
+	Channel      Channel
+}
+
+// Security names what protects a channel.
+type Security uint8
+
+// The securities of a channel, from none upward.
+const (
+	Plain Security = iota
+	PSK            // symmetric keys: TLS with a pre-shared key
+	TLS            // TLS with a server certificate, possibly a client certificate
+	Chip           // an identity proven by a key in a chip
+)
+
+func (s Security) String() string {
+	return [...]string{"plain", "psk", "tls", "chip"}[s]
+}
+
+// Channel is what carries a connection.
+type Channel struct {
+	Local, Remote net.Addr
+	Listener      string // name of the listener; empty for ServeConn without one
+	Security      Security
+	Identity      string               // what the channel proved of the client: a PSK identity, a chip's name
+	TLS           *tls.ConnectionState // nil unless Security is TLS
+	WebSocket     bool
+}
+
+// ChannelReporter is implemented by a net.Conn that knows what it is. The broker asks after the handshake.
+// Connections that do not implement it are Plain, or TLS if they are a *tls.Conn.
+type ChannelReporter interface{ Channel() Channel }
+
+// Principal is who a connection has been found to be, and what it may do. The broker does not change it.
+type Principal struct {
+	// Key names the client's session. At most one connection has it at a time: a new one takes over.
+	Key string
+
+	// Authorizer decides which topics the client may use. nil: all.
+	Authorizer Authorizer
+
+	// Quota limits the client's publishing. nil: no limits.
+	Quota Quota
+
+	// Subscriptions are made by the broker on the client's behalf when it connects, and last as long as
+	// its session.
+	Subscriptions []session.Subscription
+
+	// MaxSubscriptions bounds the client's own subscriptions. 0: the broker's Options decide.
+	MaxSubscriptions int
+
+	// KeepAlive replaces the keep-alive that CONNECT asked for; negative: none. 0: as asked.
+	KeepAlive time.Duration
+
+	// Ephemeral makes a session that ends with its connection, whatever CONNECT asked for.
+	Ephemeral bool
+}
+
+// Authorizer says whether a client may use a topic. It is called on the hot path, on the goroutine of the
+// client's connection: it must not block, and should not allocate. topic and filter are views, valid during
+// the call.
+type Authorizer interface {
+	MayPublish(topic []byte) Verdict
+	MaySubscribe(filter []byte) Verdict
+}
+
+// Quota limits how much a client publishes. It is called for each PUBLISH, on the goroutine of the client's
+// connection: it must not block, and should not allocate. A refused message is dropped and not answered.
+type Quota interface {
+	// Publish accounts a message. now is in monotonic nanoseconds; bytes is the size of the packet.
+	Publish(now int64, qos byte, bytes int) Verdict
+}
+
+// Verdict is an answer with its reason. The zero Verdict refuses without one.
+type Verdict struct {
+	OK    bool
+	Rule  string // why not: a short stable token, used in logs
+	Limit int64  // the limit that Rule names, and the value that broke it, where there are any
+	Value int64
+}
+
+// Allowed is the verdict that refuses nothing.
+var Allowed = Verdict{OK: true}
+
+// Interceptor takes part in the publications of clients before they are routed: RRPC answers, services of
+// the platform. Both methods are called on the goroutine of the client's connection and must not block.
+type Interceptor interface {
+	// Wants reports whether Intercept is to see the messages of this topic. It must give the same answer
+	// for the same topic always. topic is a view.
+	Wants(topic []byte) bool
+	// Intercept sees a message; p is a view, valid during the call. If it returns true the message is
+	// acknowledged as usual but goes no further.
+	Intercept(from *Principal, p *packet.Publish) (consumed bool)
+}
+
+// Refusal is an error that says how to refuse a CONNECT.
+type Refusal struct {
+	// Code is sent in CONNACK. packet.Accepted means: close without CONNACK.
+	Code packet.ReturnCode
+	// Rule is a short stable token for logs and metrics, such as "bad-signature".
+	Rule string
+	// Detail says what was wrong, for the log, without secrets.
+	Detail string
+}
+
+func (r *Refusal) Error() string {
+	if r.Detail == "" {
+		return "broker: connection refused: " + r.Rule
+	}
+	return "broker: connection refused: " + r.Rule + ": " + r.Detail
+}
+
+// anonymous lets everybody in under the client identifier.
+type anonymous struct{}
+
+func (anonymous) Authenticate(_ context.Context, r *ConnectRequest) (*Principal, error) {
+	return &Principal{Key: r.ClientID}, nil
+}

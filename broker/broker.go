@@ -1,0 +1,287 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"sampan/broker/internal/deadline"
+	"sampan/broker/internal/netx"
+	"sampan/packet"
+	"sampan/session"
+	"sampan/session/memstore"
+	"sampan/topictree"
+)
+
+// Broker is an MQTT broker. All its methods are safe for concurrent use.
+type Broker struct {
+	opts      Options
+	log       *slog.Logger
+	ticker    *ticker
+	store     session.Store
+	budget    session.Budget
+	tree      *topictree.Tree[*client]
+	clients   directory
+	deadlines *deadline.Queue
+	stats     counters
+	limits    [packet.Level311 + 1]packet.Limits // by protocol level; [0]: before CONNECT
+
+	outboundBytes atomic.Int64  // that wait for sockets which do not take them
+	connections   atomic.Uint64 // numbers given
+	names         atomic.Uint64 // unique keys given
+	storeError    sync.Once
+
+	// ctx ends when Shutdown begins. Authenticators and handshakes run under it.
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	goroutines group
+
+	mu        sync.Mutex // guards what follows
+	conns     map[*conn]struct{}
+	listeners map[net.Listener]struct{}
+	handlers  map[*Subscription]struct{}
+	closed    bool
+}
+
+// ErrClosed is returned by Serve, ServeConn and Publish after Shutdown has begun.
+var ErrClosed = errors.New("broker: closed")
+
+// New returns a broker with the sessions that its store holds. It serves nobody until Serve or ServeConn is
+// called. The error names every mistake in the options, or what is wrong with the store.
+func New(o Options) (*Broker, error) {
+	if err := o.setDefaults(); err != nil {
+		return nil, err
+	}
+	b := &Broker{
+		opts:      o,
+		log:       o.Logger,
+		ticker:    newTicker(o.Clock),
+		store:     o.Store,
+		tree:      topictree.New[*client](topictree.Options{}),
+		conns:     make(map[*conn]struct{}),
+		listeners: make(map[net.Listener]struct{}),
+		handlers:  make(map[*Subscription]struct{}),
+	}
+	if b.store == nil {
+		b.store = memstore.New()
+	}
+	b.budget.MaxMessages, b.budget.MaxBytes = o.QueueTotalMessages, o.QueueTotalBytes
+	b.deadlines = deadline.New(b.ticker)
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	b.limits[0] = *o.Limits
+	b.limits[0].Types = packet.FirstFromClient
+	b.limits[0].Connect = o.MaxConnectBytes
+	for _, level := range []byte{packet.Level31, packet.Level311} {
+		b.limits[level] = *o.Limits
+		b.limits[level].Level = level
+		b.limits[level].Types = packet.FromClient
+	}
+	if err := b.recover(); err != nil {
+		return nil, fmt.Errorf("broker: recovering sessions: %w", err)
+	}
+	return b, nil
+}
+
+// recover brings back the sessions of the store. None of them has a connection; those that had one when the
+// broker stopped expire as if it had been lost now.
+func (b *Broker) recover() error {
+	var found []*session.Recovered
+	err := b.store.Recover(func(r *session.Recovered) error {
+		found = append(found, r)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	now := b.ticker.wall()
+	for _, r := range found {
+		cl, _ := b.clients.acquire(b, r.Identity, true, maxInt)
+		cl.mu.Lock()
+		s := session.Restore(b.store, r, b.opts.session(&b.budget))
+		cl.session = s
+		cl.sessionID.Store(uint64(s.ID()))
+		b.stats.sessions.Add(1)
+		for _, sub := range r.Subscriptions {
+			b.tree.Subscribe(sub.Filter, cl, sub.QoS)
+			b.stats.subscriptions.Add(1)
+		}
+		left := b.opts.SessionExpiry
+		if r.Until != 0 {
+			left = max(1, (r.Until - now).Duration())
+		} else if left > 0 {
+			s.Disconnect(now + session.Time(left.Milliseconds()))
+			cl.flushSession(s)
+		}
+		cl.expireAfter(left)
+		cl.mu.Unlock()
+		b.clients.release(cl)
+	}
+	return nil
+}
+
+// Serve accepts connections from ln until Shutdown, and closes ln. It always returns an error: ErrClosed
+// after Shutdown, otherwise what Accept returned. Several listeners can be served at once.
+func (b *Broker) Serve(ln net.Listener) error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		ln.Close()
+		return ErrClosed
+	}
+	b.listeners[ln] = struct{}{}
+	b.goroutines.add()
+	b.mu.Unlock()
+	defer b.goroutines.done()
+	defer func() {
+		b.mu.Lock()
+		delete(b.listeners, ln)
+		b.mu.Unlock()
+		ln.Close()
+	}()
+	return b.accept(ln)
+}
+
+// ServeConn serves one connection and returns at once; the broker owns it from then on. It is for tests,
+// in-process clients and transports of one's own.
+func (b *Broker) ServeConn(nc net.Conn) error { return b.start(nc, "") }
+
+// start begins to serve a connection on a goroutine of its own, which ends with the connection.
+func (b *Broker) start(nc net.Conn, listener string) error {
+	c := &conn{
+		number: b.connections.Add(1),
+		broker: b,
+		socket: netx.New(nc),
+		limits: &b.limits[0],
+		done:   make(chan struct{}),
+		gone:   make(chan struct{}),
+	}
+	c.out.socket, c.out.broker = c.socket, b
+	c.channel = Channel{Local: nc.LocalAddr(), Remote: nc.RemoteAddr(), Listener: listener}
+	b.mu.Lock()
+	if b.closed || len(b.conns) >= b.opts.MaxConnections {
+		closed := b.closed
+		b.mu.Unlock()
+		nc.Close()
+		if closed {
+			return ErrClosed
+		}
+		n := b.stats.reasons[TooManyConnections].Add(1)
+		b.emit(Event{Kind: ConnectionShed, Connection: c.number, Addr: c.addr(), Listener: listener,
+			Reason: TooManyConnections, Rule: "max-connections", Limit: int64(b.opts.MaxConnections), Count: n})
+		return nil
+	}
+	b.conns[c] = struct{}{}
+	b.goroutines.add()
+	b.mu.Unlock()
+	b.stats.accepted.Add(1)
+	b.stats.connections.Add(1)
+	go c.serve()
+	return nil
+}
+
+// forget is the last thing a connection's goroutine does.
+func (b *Broker) forget(c *conn) {
+	b.mu.Lock()
+	delete(b.conns, c)
+	b.mu.Unlock()
+	b.stats.connections.Add(-1)
+	b.goroutines.done()
+}
+
+// Dial returns the client's end of a new connection within the process. Bytes written to it reach the
+// broker as from a network.
+func (b *Broker) Dial() (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	if err := b.ServeConn(ours); err != nil {
+		return nil, err
+	}
+	return theirs, nil
+}
+
+// Shutdown closes the listeners, sends what still waits for clients, closes their connections and then the
+// store. It returns when all of that is done and no goroutine of the broker is left, or, with an error, when
+// ctx ends: then connections are cut. It may be called again.
+func (b *Broker) Shutdown(ctx context.Context) error {
+	b.mu.Lock()
+	b.closed = true
+	for ln := range b.listeners {
+		ln.Close()
+	}
+	conns := make([]*conn, 0, len(b.conns))
+	for c := range b.conns {
+		conns = append(conns, c)
+	}
+	handlers := make([]*Subscription, 0, len(b.handlers))
+	for s := range b.handlers {
+		handlers = append(handlers, s)
+	}
+	b.mu.Unlock()
+	b.cancel()
+	for _, c := range conns {
+		c.drain()
+	}
+	for _, s := range handlers {
+		s.Close()
+	}
+	var errs []error
+	select {
+	case <-b.goroutines.zero():
+	case <-ctx.Done():
+		errs = append(errs, fmt.Errorf("broker: shutdown cut short: %w", ctx.Err()))
+		for _, c := range conns {
+			c.out.close()
+			c.socket.Close()
+		}
+	}
+	b.deadlines.Close()
+	stored := make(chan error, 1)
+	go func() { stored <- b.store.Close() }() // ends when the store does; it has its own bounds
+	select {
+	case err := <-stored:
+		if err != nil && !errors.Is(err, session.ErrStoreClosed) {
+			errs = append(errs, err)
+		}
+	case <-ctx.Done():
+		errs = append(errs, fmt.Errorf("broker: closing the store: %w", ctx.Err()))
+	}
+	return errors.Join(errs...)
+}
+
+// storeFailed reports that the store has failed, once: it stays failed, and nothing that depends on it is
+// acknowledged any more.
+func (b *Broker) storeFailed(err error) {
+	if errors.Is(err, session.ErrStoreClosed) {
+		return // Shutdown
+	}
+	b.storeError.Do(func() {
+		b.log.Error("the session store has failed; QoS 1 messages for persistent sessions are no longer acknowledged",
+			"error", err)
+	})
+}
+
+// syncStore waits until everything noted so far holds, or the connection is gone.
+func (c *conn) syncStore() error {
+	held := make(chan error, 1)
+	c.broker.store.Sync(func(err error) { held <- err })
+	select {
+	case err := <-held:
+		return err
+	case <-c.gone:
+		return c.end.Load()
+	}
+}
+
+func (b *Broker) limitsFor(level byte) *packet.Limits { return &b.limits[level] }
+
+func (b *Broker) debug() bool { return b.log.Enabled(context.Background(), slog.LevelDebug) }
+
+// uniqueKey names a client that has not named itself. A NUL cannot be part of a client identifier.
+func (b *Broker) uniqueKey() string {
+	return "\x00auto-" + strconv.FormatUint(b.names.Add(1), 10)
+}

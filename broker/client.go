@@ -1,0 +1,256 @@
+package broker
+
+import (
+	"math/bits"
+	"sync"
+	"sync/atomic"
+
+	"sampan/broker/internal/deadline"
+	"sampan/session"
+)
+
+// client is a subscriber: a session's key with its session and, while there is one, its connection. It is
+// what the topic tree holds, so that a message finds its way without a look-up by name.
+type client struct {
+	key    string
+	broker *Broker
+	refs   int // goroutines that hold the client; guarded by the directory's shard
+
+	// takeover is held by a CONNECT from the moment it has authenticated until its connection is in
+	// place: connections of one client follow one another. Outermost of all locks.
+	takeover sync.Mutex
+
+	out       atomic.Pointer[outbound] // nil: not connected. Changed with mu held
+	sessionID atomic.Uint64            // of a session that a store keeps, or 0. Changed with mu held
+	handler   *inbox                   // for an in-process subscriber; set once
+	drops     atomic.Uint64            // QoS 1 messages dropped
+
+	mu      sync.Mutex // guards what follows; held around the topic tree's and an outbound's lock
+	session *session.Session
+	conn    *conn // the connection that owns the session
+	loading bool  // a goroutine reads stored messages back
+	expiry  deadline.Item
+}
+
+// directory finds clients by key.
+type directory struct {
+	shards [64]struct {
+		mu      sync.Mutex
+		clients map[string]*client
+	}
+	count atomic.Int64
+}
+
+func (d *directory) shard(key string) *struct {
+	mu      sync.Mutex
+	clients map[string]*client
+} {
+	h := uint32(2166136261)
+	for i := range len(key) {
+		h = (h ^ uint32(key[i])) * 16777619
+	}
+	return &d.shards[(h^h>>16)%uint32(len(d.shards))]
+}
+
+// acquire returns the client with this key, making one if create is set and there is none and fewer than
+// limit. The caller releases it.
+func (d *directory) acquire(b *Broker, key string, create bool, limit int) (cl *client, full bool) {
+	s := d.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cl = s.clients[key]
+	if cl == nil {
+		if !create {
+			return nil, false
+		}
+		if d.count.Load() >= int64(limit) {
+			return nil, true
+		}
+		cl = &client{key: key, broker: b}
+		if s.clients == nil {
+			s.clients = make(map[string]*client)
+		}
+		s.clients[key] = cl
+		d.count.Add(1)
+	}
+	cl.refs++
+	return cl, false
+}
+
+// hold acquires a client that is already known by pointer. It fails if the directory has forgotten it.
+func (d *directory) hold(cl *client) bool {
+	s := d.shard(cl.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.clients[cl.key] != cl {
+		return false
+	}
+	cl.refs++
+	return true
+}
+
+// release gives a client back, and forgets it if it has neither connection nor session.
+func (d *directory) release(cl *client) {
+	s := d.shard(cl.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cl.refs--; cl.refs > 0 {
+		return
+	}
+	cl.mu.Lock()
+	empty := cl.session == nil && cl.conn == nil
+	cl.mu.Unlock()
+	if empty {
+		delete(s.clients, cl.key)
+		d.count.Add(-1)
+	}
+}
+
+// each calls f for every client, without a lock, until f returns false.
+func (d *directory) each(f func(*client) bool) {
+	var batch []*client
+	for i := range d.shards {
+		s := &d.shards[i]
+		s.mu.Lock()
+		batch = batch[:0]
+		for _, cl := range s.clients {
+			batch = append(batch, cl)
+		}
+		s.mu.Unlock()
+		for _, cl := range batch {
+			if !f(cl) {
+				return
+			}
+		}
+	}
+}
+
+// endSession removes the session with its subscriptions. Called with cl.mu held.
+func (cl *client) endSession() {
+	s := cl.session
+	if s == nil {
+		return
+	}
+	b := cl.broker
+	b.tree.RemoveAll(cl, s.Filters())
+	b.stats.subscriptions.Add(-int64(s.SubscriptionCount()))
+	b.stats.sessions.Add(-1)
+	s.Close()
+	cl.flushSession(s)
+	cl.session = nil
+	cl.sessionID.Store(0)
+}
+
+// flushSession hands the session's changes to the store and reports whether there were any. A store that
+// fails is dealt with where an acknowledgement waits for it. Called with cl.mu held.
+func (cl *client) flushSession(s *session.Session) bool {
+	noted, err := s.Flush()
+	if err != nil {
+		cl.broker.storeFailed(err)
+	}
+	return noted
+}
+
+// pump sends what waits in the session, as far as window and outbound allow. It is called whenever one of
+// them has got room.
+func (cl *client) pump(b *batch) {
+	cl.mu.Lock()
+	for cl.pumpLoaded(b) {
+		cl.load()
+	}
+	drops := cl.takeCounters()
+	cl.mu.Unlock()
+	cl.report(drops)
+}
+
+// pumpLoaded sends what is in memory. It reports whether messages must be loaded to go on. Called with
+// cl.mu held.
+func (cl *client) pumpLoaded(b *batch) (load bool) {
+	s, out := cl.session, cl.out.Load()
+	if s == nil || out == nil || !s.Waiting() {
+		return false
+	}
+	now := cl.broker.ticker.wall()
+	out.mu.Lock()
+	sent, bytes := 0, 0
+	result := session.Nothing
+	for !out.closed {
+		if out.waiting >= cl.broker.opts.OutboundBytes || !out.room(1) {
+			out.starved = true
+			break
+		}
+		var o session.Outgoing
+		if o, result = s.Next(now); result != session.Ready {
+			break
+		}
+		out.take(b)
+		out.extend(o.Message.Size())
+		out.pending = o.Message.AppendTo(out.pending, o.ID, o.Redelivery)
+		sent++
+		bytes += o.Message.Size()
+	}
+	out.mu.Unlock()
+	if sent > 0 {
+		cl.broker.stats.sent[1].Add(uint64(sent))
+	}
+	cl.flushSession(s)
+	return result == session.NotLoaded && !cl.loading
+}
+
+// loadBatch is how many stored messages are read back at a time.
+const loadBatch = 32
+
+// load reads the next stored messages back, without the lock, since that may take a disk. Called with
+// cl.mu held, which it releases and takes again.
+func (cl *client) load() {
+	var refs [loadBatch]session.Ref
+	s := cl.session
+	n := s.Wanted(refs[:])
+	cl.loading = true
+	cl.mu.Unlock()
+	var messages [loadBatch]*session.Message
+	for i, r := range refs[:n] {
+		messages[i], _ = cl.broker.store.Load(r) // a failure leaves nil: Loaded counts it
+	}
+	cl.mu.Lock()
+	cl.loading = false
+	if cl.session == s {
+		for i, r := range refs[:n] {
+			s.Loaded(r, messages[i])
+		}
+	}
+}
+
+// takeCounters takes what the session has counted. Called with cl.mu held; report comes after it is released.
+func (cl *client) takeCounters() (c session.Counters) {
+	if cl.session != nil {
+		c = cl.session.Counters()
+	}
+	return c
+}
+
+// report counts and logs the messages that a session has dropped. Called without a lock.
+func (cl *client) report(c session.Counters) {
+	if c == (session.Counters{}) {
+		return
+	}
+	b := cl.broker
+	b.stats.redelivered.Add(c.Redelivered)
+	cl.dropped(DropQueueFull, c.Full, int64(b.opts.QueueMessages))
+	cl.dropped(DropQueueBudget, c.OverBudget, b.opts.QueueTotalBytes)
+	cl.dropped(DropExpired, c.Expired, int64(b.opts.MessageExpiry.Seconds()))
+	cl.dropped(DropUnreadable, c.Lost, 0)
+}
+
+func (cl *client) dropped(why Reason, n uint64, limit int64) {
+	if n == 0 {
+		return
+	}
+	b := cl.broker
+	b.stats.reasons[why].Add(n)
+	first := cl.drops.Add(n) - n
+	if first != 0 && bits.Len64(first) == bits.Len64(first+n) {
+		return // like emit: the 1st, 2nd, 4th, ... is logged
+	}
+	b.emit(Event{Kind: MessagesDropped, Client: cl.key, Reason: why, Value: int64(first + n), Limit: limit})
+}

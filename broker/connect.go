@@ -1,0 +1,300 @@
+package broker
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"sampan/packet"
+	"sampan/session"
+)
+
+// connect handles CONNECT: who is it, may it come in, which session does it get.
+func (c *conn) connect(w *work, f packet.Frame) error {
+	b := c.broker
+	var p packet.Connect
+	if err := p.Decode(f, c.limits); err != nil {
+		return err
+	}
+	c.clientID, c.level = string(p.ClientID), p.Level
+	if p.Ignored != 0 {
+		c.reportIgnored(p.Ignored, nil)
+	}
+	asked := time.Duration(p.KeepAlive) * time.Second
+	keepAlive, refusal := b.opts.keepAlive(asked)
+	if refusal != nil {
+		return c.refuse(w, refusal, int64(asked/time.Second))
+	}
+	principal, err := c.authenticate(&p, asked)
+	if err != nil {
+		var r *Refusal
+		if !errors.As(err, &r) {
+			r = &Refusal{Code: packet.RefusedCredentials, Rule: "authenticator", Detail: err.Error()}
+		}
+		return c.refuse(w, r, 0)
+	}
+	if c.end.Load() != nil {
+		return c.end.Load() // the time for CONNECT ran out meanwhile
+	}
+	if principal.Key == "" {
+		if _, ok := b.opts.Authenticator.(anonymous); !ok || !p.CleanSession {
+			return c.refuse(w, &Refusal{Code: packet.RefusedIdentifier, Rule: "MQTT-3.1.3-8", Detail: "no identity"}, 0)
+		}
+		// A client without a name gets one of its own [MQTT-3.1.3-6].
+		named := *principal
+		named.Key = b.uniqueKey()
+		principal = &named
+	}
+	if principal.KeepAlive != 0 {
+		keepAlive = max(0, principal.KeepAlive)
+	}
+	c.principal = principal
+	return c.takeOver(w, p.CleanSession || principal.Ephemeral, keepAlive)
+}
+
+// keepAlive returns the keep-alive in force for the one that CONNECT asks for.
+func (o *Options) keepAlive(asked time.Duration) (time.Duration, *Refusal) {
+	refuse := func(rule string) (time.Duration, *Refusal) {
+		return 0, &Refusal{Code: packet.RefusedIdentifier, Rule: rule,
+			Detail: "keep-alive " + asked.String() + ", allowed " + o.KeepAliveMin.String() + " to " + o.KeepAliveMax.String()}
+	}
+	switch {
+	case asked == 0 && (o.AllowNoKeepAlive || o.KeepAliveMin <= 0):
+		return 0, nil
+	case o.KeepAliveMin > 0 && asked < o.KeepAliveMin:
+		return refuse("keep-alive-min")
+	case o.KeepAliveMax > 0 && asked > o.KeepAliveMax:
+		if o.ClampKeepAlive {
+			return o.KeepAliveMax, nil
+		}
+		return refuse("keep-alive-max")
+	}
+	return asked, nil
+}
+
+func (c *conn) authenticate(p *packet.Connect, keepAlive time.Duration) (*Principal, error) {
+	ctx, cancel := c.untilConnected()
+	defer cancel()
+	principal, err := c.broker.opts.Authenticator.Authenticate(ctx, &ConnectRequest{
+		ClientID:     c.clientID,
+		Username:     string(p.Username),
+		HasUsername:  p.HasUsername,
+		Password:     p.Password,
+		HasPassword:  p.HasPassword,
+		Level:        p.Level,
+		CleanSession: p.CleanSession,
+		KeepAlive:    keepAlive,
+		Channel:      c.channel,
+	})
+	if err == nil && principal == nil {
+		err = errors.New("the authenticator returned neither a principal nor an error")
+	}
+	return principal, err
+}
+
+// refuse answers CONNECT with a return code, or not at all, and ends the connection [MQTT-3.2.2-5].
+func (c *conn) refuse(w *work, r *Refusal, value int64) error {
+	if r.Code != packet.Accepted {
+		c.connack(w, packet.Connack{Code: r.Code})
+	}
+	return &ending{reason: ConnectRefused, rule: r.Rule, detail: r.Detail, value: value}
+}
+
+func (c *conn) connack(w *work, p packet.Connack) {
+	w.scratch = p.AppendTo(w.scratch[:0])
+	c.out.control(w.scratch, &w.batch)
+}
+
+// takeOver puts the connection in the place of an older one of the same client [MQTT-3.1.4-2] and attaches
+// it to its session.
+//
+// The older connection is closed and its goroutine waited for before the new one is answered. It ends
+// soon, since it waits for nothing but its socket, and from then on nobody but the new connection works on
+// the client's behalf: what the old one had received is routed before what the new one receives.
+func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) error {
+	b := c.broker
+	cl, full := b.clients.acquire(b, c.principal.Key, true, b.opts.MaxSessions)
+	if full {
+		return c.refuse(w, &Refusal{Code: packet.RefusedUnavailable, Rule: "max-sessions",
+			Detail: "the broker holds as many sessions as it may"}, int64(b.opts.MaxSessions))
+	}
+	attached := false
+	defer func() {
+		if !attached {
+			b.clients.release(cl)
+		}
+	}()
+	cl.takeover.Lock()
+	defer cl.takeover.Unlock()
+
+	cl.mu.Lock()
+	old := cl.conn
+	cl.mu.Unlock()
+	if old != nil {
+		old.stop(&ending{reason: TakenOver, detail: "by " + c.addr() + ", connection " + strconv.FormatUint(c.number, 10)})
+		<-old.done
+	}
+	if c.end.Load() != nil {
+		return c.end.Load()
+	}
+
+	// What this goroutine has claimed must not wait while others are locked.
+	w.batch.flush()
+	cl.mu.Lock()
+	present, noted, err := c.attach(cl, clean)
+	cl.mu.Unlock()
+	if err != nil {
+		b.storeFailed(err)
+		return c.refuse(w, &Refusal{Code: packet.RefusedUnavailable, Rule: "store", Detail: err.Error()}, 0)
+	}
+	attached = true
+	c.client = cl
+	c.limits = b.limitsFor(c.level)
+	c.lastRead.Store(b.ticker.Nanos())
+	if keepAlive > 0 {
+		c.aliveFor.Store(int64(keepAlive) * 3 / 2) // [MQTT-3.1.2-24]
+		b.deadlines.Set(&c.deadline, c.lastRead.Load()+int64(keepAlive)*3/2)
+	} else {
+		b.deadlines.Cancel(&c.deadline)
+		c.aliveFor.Store(never)
+	}
+
+	if noted {
+		if err := c.syncStore(); err != nil {
+			return err
+		}
+	}
+	ack := packet.Connack{SessionPresent: present && c.level >= packet.Level311} // MQTT 3.1 has no such bit
+	c.connack(w, ack)
+	// Only now may messages reach the connection: CONNACK is first [MQTT-3.2.0-1].
+	cl.open(c)
+	cl.pump(&w.batch)
+
+	e := c.event(Connected)
+	e.Clean, e.Present, e.KeepAlive = clean, present, keepAlive
+	b.emit(e)
+	return nil
+}
+
+// attach gives the connection the client's session: the one there is, or a new one [MQTT-3.1.2-4,
+// MQTT-3.1.2-6]. Called with cl.mu held.
+func (c *conn) attach(cl *client, clean bool) (present, noted bool, err error) {
+	b := c.broker
+	b.deadlines.Cancel(&cl.expiry)
+	if cl.session != nil && (clean || !cl.session.Persistent()) {
+		noted = cl.session.Persistent()
+		cl.endSession()
+	}
+	opts := b.opts.session(&b.budget)
+	if cl.session != nil {
+		present = true
+		cl.session.SetOptions(opts)
+	} else {
+		var s *session.Session
+		if clean {
+			s = session.New(opts)
+		} else if s, err = session.Create(b.store, cl.key, opts); err != nil {
+			return false, noted, err
+		}
+		cl.session = s
+		cl.sessionID.Store(uint64(s.ID()))
+		b.stats.sessions.Add(1)
+	}
+	for _, sub := range c.principal.Subscriptions {
+		cl.subscribe(sub.Filter, sub.QoS)
+	}
+	cl.session.Resume()
+	if cl.session.Persistent() {
+		noted = true
+	}
+	cl.flushSession(cl.session)
+	cl.conn = c
+	b.stats.connected.Add(1)
+	return present, noted, nil
+}
+
+// open lets messages reach the connection.
+func (cl *client) open(c *conn) {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	c.out.roomMade = c.roomMade
+	cl.out.Store(&c.out)
+}
+
+// roomMade runs on the writer goroutine, which has the claim to the outbound.
+func (c *conn) roomMade() {
+	w := works.Get().(*work)
+	c.client.pump(&w.batch)
+	w.batch.flush()
+	works.Put(w)
+}
+
+// acked notes acknowledgements in the store and sends what they have made room for.
+func (cl *client) acked(b *batch) {
+	cl.mu.Lock()
+	more := false
+	if s := cl.session; s != nil {
+		cl.flushSession(s)
+		more = s.Waiting()
+	}
+	cl.mu.Unlock()
+	if more {
+		cl.pump(b)
+	}
+}
+
+// detach separates the connection from its session, which ends or waits for the next connection.
+func (c *conn) detach() {
+	b, cl := c.broker, c.client
+	cl.mu.Lock()
+	if cl.conn == c {
+		cl.out.Store(nil)
+		cl.conn = nil
+		b.stats.connected.Add(-1)
+		if s := cl.session; s.Persistent() {
+			until := session.Time(0)
+			if b.opts.SessionExpiry > 0 {
+				until = b.ticker.wall() + session.Time(b.opts.SessionExpiry.Milliseconds())
+			}
+			s.Disconnect(until)
+			cl.flushSession(s)
+			cl.expireAfter(b.opts.SessionExpiry)
+		} else {
+			cl.endSession()
+		}
+	}
+	drops := cl.takeCounters()
+	cl.mu.Unlock()
+	cl.report(drops)
+	b.clients.release(cl)
+}
+
+// expireAfter makes the session end unless a connection resumes it before. Called with cl.mu held.
+func (cl *client) expireAfter(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	b := cl.broker
+	cl.expiry.Due = cl.expire
+	b.deadlines.Set(&cl.expiry, b.ticker.Nanos()+int64(d))
+}
+
+// expire is called by the deadline queue.
+func (cl *client) expire(int64) int64 {
+	b := cl.broker
+	if !b.clients.hold(cl) {
+		return 0
+	}
+	defer b.clients.release(cl)
+	cl.mu.Lock()
+	ended := cl.conn == nil && cl.session != nil
+	if ended {
+		cl.endSession()
+	}
+	cl.mu.Unlock()
+	if ended {
+		b.emit(Event{Kind: SessionDiscarded, Client: cl.key, Rule: "session-expiry",
+			Limit: int64(b.opts.SessionExpiry / time.Second)})
+	}
+	return 0
+}

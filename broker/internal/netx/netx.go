@@ -1,0 +1,183 @@
+// Package netx is the narrow seam between a connection's goroutine and its socket.
+//
+// A plain TCP or Unix socket is waited for without a buffer, read once into a borrowed block when it is
+// readable, and written to without waiting as long as it takes the bytes. Every other net.Conn (TLS,
+// WebSocket, net.Pipe) offers the same calls over its Read and Write; TryWrite then never takes anything.
+package netx
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"sampan/broker/internal/block"
+)
+
+// Conn is a connection as the broker uses it. One goroutine at a time may call Fill, and one at a time
+// TryWrite or Write.
+type Conn struct {
+	nc   net.Conn
+	raw  syscall.RawConn // nil: use nc
+	wait []byte          // without raw: where the first bytes of a read arrive
+
+	// The arguments and results of the callbacks below, which are made once.
+	rest   []byte
+	buf    []byte
+	n      int
+	err    error
+	readFn func(fd uintptr) bool
+
+	out     [][]byte
+	wrote   int
+	werr    error
+	writeFn func(fd uintptr) bool
+}
+
+// waitBytes is the buffer of a connection that cannot be waited for without one.
+const waitBytes = 2 << 10
+
+// New wraps nc. The Conn owns it from then on.
+func New(nc net.Conn) *Conn {
+	c := &Conn{nc: nc}
+	if rawCapable(nc) {
+		if sc, ok := nc.(syscall.Conn); ok {
+			if raw, err := sc.SyscallConn(); err == nil {
+				c.raw = raw
+				c.readFn = c.readReady
+				c.writeFn = c.writeReady
+			}
+		}
+	}
+	return c
+}
+
+// rawCapable reports whether reading and writing the descriptor is the same as using the connection.
+func rawCapable(nc net.Conn) bool {
+	if !rawSupported {
+		return false
+	}
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
+}
+
+// Direct reports whether TryWrite can take bytes at all.
+func (c *Conn) Direct() bool { return c.raw != nil }
+
+// NetConn is the connection that was wrapped.
+func (c *Conn) NetConn() net.Conn { return c.nc }
+
+// Fill waits until bytes arrive and returns a block that holds rest and the new bytes behind it, n in all.
+// The caller gives the block back with block.Put. rest is copied and may be given back at once. While it
+// waits Fill holds no block.
+func (c *Conn) Fill(rest []byte) (buf []byte, n int, err error) {
+	if c.raw == nil {
+		return c.fillPlain(rest)
+	}
+	c.rest = rest
+	if err = c.raw.Read(c.readFn); err == nil {
+		err = c.err
+	}
+	buf, n = c.buf, c.n
+	c.rest, c.buf, c.n, c.err = nil, nil, 0, nil
+	return buf, n, err
+}
+
+// blockFor returns a block with room behind rest: the usual chunk, or for a large packet twice what has
+// arrived of it, so that memory follows what was sent and not what was claimed.
+func blockFor(rest int) []byte {
+	if rest <= block.Chunk/2 {
+		return block.Get(block.Chunk)
+	}
+	return block.Get(2 * rest)
+}
+
+func (c *Conn) readReady(fd uintptr) bool {
+	buf := blockFor(len(c.rest))
+	have := copy(buf, c.rest)
+	n, again, err := readFD(fd, buf[have:])
+	if again {
+		block.Put(buf)
+		return false
+	}
+	if err != nil {
+		block.Put(buf)
+		c.err = err
+		return true
+	}
+	c.buf, c.n = buf, have+n
+	return true
+}
+
+func (c *Conn) fillPlain(rest []byte) ([]byte, int, error) {
+	if c.wait == nil {
+		c.wait = make([]byte, waitBytes)
+	}
+	n, err := c.nc.Read(c.wait)
+	if n == 0 {
+		if err == nil {
+			return block.Get(max(len(rest), 1)), 0, nil
+		}
+		return nil, 0, err
+	}
+	buf := blockFor(len(rest) + n)
+	have := copy(buf, rest)
+	have += copy(buf[have:], c.wait[:n])
+	if n == len(c.wait) && err == nil {
+		// More than the small buffer took is likely to be there already.
+		n, err = c.nc.Read(buf[have:])
+		have += n
+	}
+	if err != nil && have == len(rest) {
+		block.Put(buf)
+		return nil, 0, err
+	}
+	return buf, have, nil
+}
+
+// TryWrite writes as much of bufs, one after the other, as can be written without waiting.
+func (c *Conn) TryWrite(bufs [][]byte) (n int, err error) {
+	if c.raw == nil {
+		return 0, nil
+	}
+	c.out = bufs
+	if err = c.raw.Write(c.writeFn); err == nil {
+		err = c.werr
+	}
+	n = c.wrote
+	c.out, c.wrote, c.werr = nil, 0, nil
+	return n, err
+}
+
+func (c *Conn) writeReady(fd uintptr) bool {
+	c.wrote, c.werr = writeFD(fd, c.out)
+	return true // never wait: what is left over is the writer goroutine's work
+}
+
+// Write writes all of b, waiting as long as the other side takes bytes at least every stall.
+func (c *Conn) Write(b []byte, stall time.Duration) error {
+	for len(b) > 0 {
+		if err := c.nc.SetWriteDeadline(time.Now().Add(stall)); err != nil {
+			return err
+		}
+		// Pieces, so that a slow but living client is told from one that takes nothing.
+		n, err := c.nc.Write(b[:min(len(b), block.Chunk)])
+		if b = b[n:]; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close closes the connection. Calls under way return with an error.
+func (c *Conn) Close() error { return c.nc.Close() }
+
+// CloseWrite tells the other side that nothing more will come, if the connection can say so.
+func (c *Conn) CloseWrite() error {
+	if cw, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		return cw.CloseWrite()
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package broker
+
+import (
+	"time"
+)
+
+// ClientInfo describes a client at one moment.
+type ClientInfo struct {
+	Key           string
+	ClientID      string // as sent in CONNECT; empty while not connected
+	Addr          string
+	Connected     bool
+	Persistent    bool
+	Level         byte
+	LastPacket    time.Duration // since the last packet from the client, if connected
+	KeepAlive     time.Duration // 0: none
+	Subscriptions int
+	QueuedCount   int
+	QueuedBytes   int64
+	InFlight      int
+}
+
+// Client describes the client with this key. It reports false if there is no such session.
+func (b *Broker) Client(key string) (ClientInfo, bool) {
+	cl, _ := b.clients.acquire(b, key, false, 0)
+	if cl == nil {
+		return ClientInfo{}, false
+	}
+	defer b.clients.release(cl)
+	return cl.info()
+}
+
+// Clients calls f for each client until it returns false. Clients that come or go meanwhile may be missed.
+func (b *Broker) Clients(f func(ClientInfo) bool) {
+	b.clients.each(func(cl *client) bool {
+		info, ok := cl.info()
+		return !ok || f(info)
+	})
+}
+
+func (cl *client) info() (ClientInfo, bool) {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	i := ClientInfo{Key: cl.key}
+	if s := cl.session; s != nil {
+		i.Persistent = s.Persistent()
+		i.Subscriptions = s.SubscriptionCount()
+		i.QueuedCount, i.QueuedBytes = s.Queued()
+		i.InFlight = s.InFlight()
+	}
+	if c := cl.conn; c != nil {
+		i.Connected, i.ClientID, i.Addr, i.Level = true, c.clientID, c.addr(), c.level
+		i.LastPacket = time.Duration(cl.broker.ticker.Nanos() - c.lastRead.Load())
+		if alive := c.aliveFor.Load(); alive < never {
+			i.KeepAlive = time.Duration(alive) * 2 / 3
+		}
+	}
+	return i, cl.session != nil
+}
+
+// Disconnect closes a client's connection, for example because its device was disabled; why goes into the
+// log. Its session stays. It reports whether there was a connection.
+func (b *Broker) Disconnect(key, why string) bool {
+	cl, _ := b.clients.acquire(b, key, false, 0)
+	if cl == nil {
+		return false
+	}
+	defer b.clients.release(cl)
+	cl.mu.Lock()
+	c := cl.conn
+	cl.mu.Unlock()
+	if c == nil {
+		return false
+	}
+	c.stop(&ending{reason: Kicked, detail: why})
+	return true
+}
+
+// Discard ends a client's session, and its connection if it has one.
+func (b *Broker) Discard(key, why string) bool {
+	cl, _ := b.clients.acquire(b, key, false, 0)
+	if cl == nil {
+		return false
+	}
+	defer b.clients.release(cl)
+	cl.takeover.Lock()
+	defer cl.takeover.Unlock()
+	cl.mu.Lock()
+	c := cl.conn
+	cl.mu.Unlock()
+	if c != nil {
+		c.stop(&ending{reason: Kicked, detail: why})
+		<-c.done
+	}
+	cl.mu.Lock()
+	had := cl.session != nil
+	cl.endSession()
+	cl.mu.Unlock()
+	if had {
+		b.emit(Event{Kind: SessionDiscarded, Client: key, Rule: "discarded", Detail: why})
+	}
+	return had || c != nil
+}
+
+// Reauthorize asks the client's Authorizer again about each of its subscriptions, after permissions have
+// changed, and removes those that are not allowed any more. It returns how many it removed.
+func (b *Broker) Reauthorize(key string) int {
+	cl, _ := b.clients.acquire(b, key, false, 0)
+	if cl == nil {
+		return 0
+	}
+	defer b.clients.release(cl)
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.conn == nil || cl.conn.principal.Authorizer == nil {
+		return 0
+	}
+	var lost []string
+	for filter := range cl.session.Filters() {
+		if !cl.conn.principal.Authorizer.MaySubscribe([]byte(filter)).OK {
+			lost = append(lost, filter)
+		}
+	}
+	for _, filter := range lost {
+		cl.unsubscribeOne(filter)
+	}
+	cl.flushSession(cl.session)
+	return len(lost)
+}
+
+// AddSubscription and RemoveSubscription change a session on the client's behalf, for example the
+// subscriptions of a gateway for its sub-devices. They report false if there is no such session.
+func (b *Broker) AddSubscription(key, filter string, qos byte) bool {
+	return b.withSession(key, func(cl *client) { cl.subscribe(filter, qos) })
+}
+
+// RemoveSubscription is described at AddSubscription.
+func (b *Broker) RemoveSubscription(key, filter string) bool {
+	return b.withSession(key, func(cl *client) { cl.unsubscribeOne(filter) })
+}
+
+func (b *Broker) withSession(key string, f func(*client)) bool {
+	cl, _ := b.clients.acquire(b, key, false, 0)
+	if cl == nil {
+		return false
+	}
+	defer b.clients.release(cl)
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.session == nil {
+		return false
+	}
+	f(cl)
+	cl.flushSession(cl.session)
+	return true
+}

@@ -1,0 +1,131 @@
+package broker
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"sampan/packet"
+)
+
+// Observer is told what happens to clients. Observe is called on the goroutine where it happens, for many
+// at once; it must not block. Messages are counted in Stats and not observed.
+type Observer interface{ Observe(Event) }
+
+// ObserverFunc makes an Observer of a function.
+type ObserverFunc func(Event)
+
+// Observe calls f.
+func (f ObserverFunc) Observe(e Event) { f(e) }
+
+// EventKind says what an Event is about.
+type EventKind uint8
+
+// What can happen to a client.
+const (
+	Connected        EventKind = iota + 1
+	Refused                    // its connection was not accepted; see Reason and Rule
+	Disconnected               // see Reason
+	Subscribed                 // Topic is the filter, Value the granted QoS
+	SubscribeRefused           // Topic is the filter, Rule says why
+	Unsubscribed               // Topic is the filter
+	PublishRefused             // Topic, Rule
+	FieldIgnored               // a Will, a RETAIN flag or QoS 2 was ignored by configuration; Rule says which
+	SessionDiscarded           // expired, or replaced by a clean one
+	Violation                  // a packet broke the standard: Rule, LastPacket; a Disconnected or Refused event follows
+	MessagesDropped            // QoS 1 messages for the client were dropped; Reason, Value of them
+	ConnectionShed             // a connection was closed at once because there are too many
+)
+
+var eventNames = [...]string{
+	Connected: "connected", Refused: "refused", Disconnected: "disconnected", Subscribed: "subscribed",
+	SubscribeRefused: "subscribe refused", Unsubscribed: "unsubscribed", PublishRefused: "publish refused",
+	FieldIgnored: "field ignored", SessionDiscarded: "session discarded", Violation: "protocol violation",
+	MessagesDropped: "messages dropped", ConnectionShed: "connection shed",
+}
+
+func (k EventKind) String() string { return eventNames[k] }
+
+// Event is one thing that happened. Fields that do not apply are zero.
+type Event struct {
+	Kind       EventKind
+	Time       time.Time
+	Connection uint64 // number of the connection, from 1
+	Client     string // the session's key, once known
+	ClientID   string // as sent in CONNECT
+	Addr       string // the client's address
+	Listener   string
+	Reason     Reason
+	Rule       string // statement id (MQTT-2.2.2-2), or a token of the broker or of an extension
+	Detail     string
+	Limit      int64 // the limit that was exceeded, and by which value, where there is one
+	Value      int64
+	LastPacket packet.Type // the last packet that the client sent
+	Idle       time.Duration
+	Topic      string
+	Count      uint64 // which such event of this connection it is; logged when a power of two
+	KeepAlive  time.Duration
+	Clean      bool
+	Present    bool // session present
+	Level      byte
+}
+
+// emit counts, logs and hands on an event. It is the one place where log lines are made.
+func (b *Broker) emit(e Event) {
+	e.Time = b.ticker.clock.Now()
+	if b.opts.Observer != nil {
+		b.opts.Observer.Observe(e)
+	}
+	level := slog.LevelInfo
+	switch e.Kind {
+	case Subscribed, Unsubscribed:
+		level = slog.LevelDebug
+	case Refused, SubscribeRefused, PublishRefused, MessagesDropped, Violation, ConnectionShed:
+		level = slog.LevelWarn
+	}
+	// A client that keeps doing the same wrong thing must not fill the log: its 1st, 2nd, 4th, 8th, ...
+	// time is logged.
+	if e.Count&(e.Count-1) != 0 || !b.log.Enabled(context.Background(), level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 16)
+	add := func(a slog.Attr) { attrs = append(attrs, a) }
+	addText := func(key, value string) {
+		if value != "" {
+			add(slog.String(key, value))
+		}
+	}
+	add(slog.Uint64("conn", e.Connection))
+	addText("client", e.Client)
+	if e.ClientID != e.Client {
+		addText("clientID", e.ClientID)
+	}
+	addText("addr", e.Addr)
+	addText("listener", e.Listener)
+	if e.Reason != none {
+		addText("reason", e.Reason.String())
+	}
+	addText("rule", e.Rule)
+	addText("detail", e.Detail)
+	if e.Limit != 0 || e.Value != 0 {
+		add(slog.Int64("limit", e.Limit))
+		add(slog.Int64("value", e.Value))
+	}
+	addText("topic", e.Topic)
+	if e.LastPacket != 0 {
+		addText("lastPacket", e.LastPacket.String())
+	}
+	if e.Kind == Disconnected {
+		add(slog.Duration("idle", e.Idle.Round(time.Millisecond)))
+	}
+	if e.Kind == Connected {
+		add(slog.Int("level", int(e.Level)))
+		add(slog.Bool("clean", e.Clean))
+		add(slog.Bool("sessionPresent", e.Present))
+		add(slog.Duration("keepAlive", e.KeepAlive))
+	}
+	if e.Count > 1 {
+		add(slog.Uint64("count", e.Count))
+	}
+	b.log.LogAttrs(context.Background(), level, e.Kind.String(), attrs...)
+}

@@ -1,0 +1,382 @@
+package broker
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"sampan/broker/internal/block"
+	"sampan/broker/internal/netx"
+)
+
+// outbound is what waits for one client's socket.
+//
+// At any time at most one goroutine writes to the socket: it has claimed the outbound. A publisher's
+// goroutine claims it with the first bytes it has for the client and flushes it once, when everything it
+// has read is routed; until then its bytes may be shared, lying in the publisher's own chunk. Others who
+// have bytes meanwhile copy them behind, and the claimer sends them too. If the socket does not take
+// everything, the rest is copied and the claim passes to the connection's writer goroutine, which waits for
+// the socket so that nobody else has to. No lock is held during a write.
+type outbound struct {
+	socket  *netx.Conn
+	broker  *Broker
+	stalled atomic.Bool // a write took too long: the client is a slow consumer
+
+	mu       sync.Mutex // guards everything below; innermost of all locks
+	claim    claim
+	owner    *batch    // who has claimed it, if claim is claimed
+	borrowed [2][]byte // views into the owner's chunk, to be sent before pending
+	views    int       // how many of borrowed are in use
+	pending  []byte    // block: bytes behind borrowed
+	rest     []byte    // what the writer goroutine is writing
+	waiting  int       // bytes in pending and rest
+	shared   int       // of these, how many count in Broker.outboundBytes
+	starved  bool      // QoS 1 messages wait in the session for room here
+	closed   bool
+	closing  bool // close the socket when everything is written
+	writing  bool // the writer goroutine was started
+	wake     chan struct{}
+	roomMade func()        // called by the writer goroutine when there is room again
+	drained  chan struct{} // closed when what waits has gone below half; nil: nobody waits for that
+}
+
+// claim says who may write to the socket.
+type claim uint8
+
+const (
+	idle    claim = iota // nobody; nothing waits
+	claimed              // a goroutine that will flush
+	handed               // the writer goroutine
+)
+
+// batch is the outbounds that one goroutine has claimed and will flush.
+type batch struct {
+	touched []*outbound
+	bufs    [][]byte
+}
+
+// room reports whether n more bytes may wait. Called with mu held.
+func (o *outbound) room(n int) bool {
+	if o.claim == handed {
+		return o.waiting+n <= o.broker.opts.OutboundBytes &&
+			o.broker.outboundBytes.Load()+int64(n) <= int64(o.broker.opts.OutboundTotalBytes)
+	}
+	return o.waiting+n <= max(o.broker.opts.OutboundBytes, n)
+}
+
+// take makes the caller's batch the owner if nobody is. Called with mu held.
+func (o *outbound) take(b *batch) {
+	if o.claim == idle {
+		o.claim, o.owner = claimed, b
+		b.touched = append(b.touched, o)
+	}
+}
+
+// lend queues p, a view that stays as it is until the batch is flushed. It reports whether there was room.
+// Called with mu held.
+func (o *outbound) lend(p []byte, b *batch) bool {
+	o.take(b)
+	if o.owner == b && len(o.pending) == 0 {
+		if o.views > 0 {
+			// The next frames of the same chunk continue the view.
+			last := o.borrowed[o.views-1]
+			if n := len(last); n+len(p) <= cap(last) && &last[:n+1][n] == &p[0] {
+				o.borrowed[o.views-1] = last[:n+len(p)]
+				return true
+			}
+		}
+		if o.views < len(o.borrowed) {
+			o.borrowed[o.views] = p
+			o.views++
+			return true
+		}
+	}
+	if !o.room(len(p)) {
+		return false
+	}
+	o.extend(len(p))
+	o.pending = append(o.pending, p...)
+	return true
+}
+
+// extend makes room for n bytes at the end of pending and accounts them; the caller appends them. Called
+// with mu held.
+func (o *outbound) extend(n int) {
+	if o.pending == nil {
+		o.pending = block.Get(max(n, block.Small))[:0]
+	} else if len(o.pending)+n > cap(o.pending) {
+		o.pending = block.Grow(o.pending, n)
+	}
+	o.waiting += n
+	if o.claim == handed {
+		o.shared += n
+		o.broker.outboundBytes.Add(int64(n))
+	}
+}
+
+// control queues the bytes of an answer to the client's own packet. There is always room: a client that
+// does not read its answers is not read from either (see conn.serve).
+func (o *outbound) control(p []byte, b *batch) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return
+	}
+	o.take(b)
+	o.extend(len(p))
+	o.pending = append(o.pending, p...)
+}
+
+// waitForRoom holds up the client's own reader while the client does not take its answers. It returns when
+// half of what waited is gone, or the connection.
+func (o *outbound) waitForRoom() {
+	o.mu.Lock()
+	if o.waiting <= o.broker.opts.OutboundBytes || o.closed || o.claim != handed {
+		o.mu.Unlock()
+		return
+	}
+	if o.drained == nil {
+		o.drained = make(chan struct{})
+	}
+	drained := o.drained
+	o.mu.Unlock()
+	<-drained
+}
+
+// release wakes the reader. Called with mu held.
+func (o *outbound) release() {
+	if o.drained != nil {
+		close(o.drained)
+		o.drained = nil
+	}
+}
+
+// flush writes out what the batch has claimed, and leaves to the writer goroutines what sockets do not take.
+func (b *batch) flush() {
+	for i, o := range b.touched {
+		b.bufs = o.flush(b.bufs[:0])
+		b.touched[i] = nil
+	}
+	b.touched = b.touched[:0]
+	clear(b.bufs[:cap(b.bufs)])
+}
+
+// flushRounds bounds how often a publisher's goroutine writes for others who append meanwhile.
+const flushRounds = 4
+
+// flush is called by the goroutine that has the claim. bufs is scratch.
+func (o *outbound) flush(bufs [][]byte) [][]byte {
+	o.mu.Lock()
+	for round := 0; ; round++ {
+		if o.closed {
+			o.discard()
+			o.mu.Unlock()
+			return bufs
+		}
+		if !o.socket.Direct() || o.starved || round == flushRounds {
+			o.handOver(0, o.borrowed[:o.views], o.pending)
+			o.mu.Unlock()
+			return bufs
+		}
+		pending := o.pending
+		bufs = append(append(bufs[:0], o.borrowed[:o.views]...), pending)
+		o.borrowed, o.views, o.pending, o.waiting = [2][]byte{}, 0, nil, 0
+		o.mu.Unlock()
+
+		total := 0
+		for _, p := range bufs {
+			total += len(p)
+		}
+		n, err := o.socket.TryWrite(bufs)
+		if err != nil {
+			o.fail()
+			n = total
+		}
+		o.broker.stats.bytesSent.Add(uint64(n))
+
+		o.mu.Lock()
+		if n < total && !o.closed {
+			o.handOver(n, bufs, o.pending)
+			o.mu.Unlock()
+			block.Put(pending)
+			return bufs
+		}
+		if len(o.pending) == 0 && !o.starved {
+			o.claim, o.owner = idle, nil
+			closing := o.closing
+			o.mu.Unlock()
+			block.Put(pending)
+			if closing {
+				o.finish()
+			}
+			return bufs
+		}
+		o.mu.Unlock()
+		block.Put(pending)
+		o.mu.Lock()
+	}
+}
+
+// handOver passes the claim to the writer goroutine, with the bytes of bufs from skip on and those of
+// pending behind them. Called with mu held.
+func (o *outbound) handOver(skip int, bufs [][]byte, pending []byte) {
+	size := len(pending) - skip
+	for _, p := range bufs {
+		size += len(p)
+	}
+	rest := pending // a block of our own already
+	if size > len(pending) {
+		rest = block.Get(size)[:0]
+		for _, p := range bufs {
+			cut := min(skip, len(p))
+			skip -= cut
+			rest = append(rest, p[cut:]...)
+		}
+		rest = append(rest, pending...)
+		block.Put(pending)
+	}
+	o.pending = nil
+	o.rest, o.views, o.owner, o.claim = rest, 0, nil, handed
+	o.borrowed = [2][]byte{}
+	o.waiting = len(rest)
+	o.shared = len(rest)
+	o.broker.outboundBytes.Add(int64(o.shared))
+	if !o.writing {
+		o.writing = true
+		o.wake = make(chan struct{}, 1)
+		o.broker.goroutines.add()
+		go o.write()
+	}
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// write is the writer goroutine. It is started by the first handOver and ends when the outbound is closed.
+func (o *outbound) write() {
+	defer o.broker.goroutines.done()
+	for range o.wake {
+		for o.writeRest() {
+		}
+	}
+}
+
+// writeRest writes one piece and reports whether there is more to do for now.
+func (o *outbound) writeRest() bool {
+	o.mu.Lock()
+	if o.closed {
+		o.discard()
+		o.mu.Unlock()
+		return false
+	}
+	if o.claim != handed {
+		o.mu.Unlock()
+		return false
+	}
+	if o.rest == nil {
+		o.rest, o.pending = o.pending, nil
+	}
+	if o.waiting <= o.broker.opts.OutboundBytes/2 {
+		o.release()
+		if o.starved {
+			o.starved = false
+			o.mu.Unlock()
+			o.roomMade()
+			return true
+		}
+	}
+	if len(o.rest) == 0 {
+		if o.rest != nil {
+			block.Put(o.rest)
+			o.rest = nil
+		}
+		o.claim = idle
+		closing := o.closing
+		o.mu.Unlock()
+		if closing {
+			o.finish()
+		}
+		return false
+	}
+	rest := o.rest
+	o.mu.Unlock()
+
+	err := o.socket.Write(rest, o.broker.opts.WriteStall)
+	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			o.stalled.Store(true)
+		}
+		o.fail()
+		return true // to discard
+	}
+	o.broker.stats.bytesSent.Add(uint64(len(rest)))
+	o.mu.Lock()
+	o.rest = nil
+	o.waiting -= len(rest)
+	o.shared -= len(rest)
+	o.mu.Unlock()
+	o.broker.outboundBytes.Add(-int64(len(rest)))
+	block.Put(rest)
+	return true
+}
+
+// fail closes the outbound after a write error; the reader then finds the socket closed.
+func (o *outbound) fail() {
+	o.socket.Close()
+	o.close()
+}
+
+// close makes the outbound refuse everything from now on. What waits is dropped by whoever has the claim.
+func (o *outbound) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return
+	}
+	o.closed = true
+	o.release()
+	if o.claim == idle {
+		o.discard()
+	}
+	if o.writing {
+		close(o.wake)
+		o.wake = nil
+		o.writing = false
+	}
+}
+
+// closeAfterWrite closes the socket once everything that waits is written. It reports whether that is
+// already so.
+func (o *outbound) closeAfterWrite() (done bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed || o.claim == idle {
+		return true
+	}
+	o.closing = true
+	return false
+}
+
+// finish ends an outbound that was closing and has nothing left to write.
+func (o *outbound) finish() {
+	o.socket.CloseWrite()
+	o.close()
+	o.socket.Close()
+}
+
+// discard drops everything that waits. Called with mu held.
+func (o *outbound) discard() {
+	if o.shared != 0 {
+		o.broker.outboundBytes.Add(-int64(o.shared))
+	}
+	o.borrowed, o.views, o.waiting, o.shared = [2][]byte{}, 0, 0, 0
+	if o.pending != nil {
+		block.Put(o.pending)
+	}
+	if o.rest != nil {
+		block.Put(o.rest)
+	}
+	o.pending, o.rest, o.owner, o.claim = nil, nil, nil, idle
+}

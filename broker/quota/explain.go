@@ -1,0 +1,19 @@
+package quota
+
+import (
+	"strconv"
+	"time"
+)
+
+// Explain says why an event was refused, in the platform's words: "Rate limit:30,current qps:31". A rate
+// that is not per second says so: "Rate limit:5 per 1m0s,current:6".
+func (l *Limiter) Explain(word uint64) string {
+	s := "Rate limit:" + strconv.FormatUint(l.limit, 10)
+	period := time.Duration(l.period * tick)
+	if period == time.Second {
+		s += ",current qps:"
+	} else {
+		s += " per " + period.String() + ",current:"
+	}
+	return s + strconv.Itoa(l.Current(word))
+}

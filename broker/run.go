@@ -1,0 +1,124 @@
+package broker
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"sampan/packet"
+	"sampan/session"
+)
+
+// run is consecutive PUBLISH packets of one topic and QoS in one chunk: what is matched once and handed to
+// each subscriber in one piece.
+type run struct {
+	topic  []byte
+	qos    byte
+	bytes  []byte // the packets as they lie in the chunk, DUP and RETAIN 0
+	frames []frame
+	lower  []byte             // the same messages as QoS 0 packets; made when first needed
+	ends   []int              // where each packet in lower ends
+	kept   []*session.Message // the same as messages; made when first needed
+}
+
+// frame is one packet of a run.
+type frame struct {
+	start, end int // in run.bytes
+	payload    int // where the payload begins in run.bytes; the identifier, if any, is before it
+}
+
+const (
+	dupBit    = 1 << 3
+	retainBit = 1
+)
+
+func (r *run) empty() bool { return len(r.frames) == 0 }
+
+func (r *run) reset() {
+	r.topic, r.bytes = nil, nil
+	r.frames, r.ends, r.lower = r.frames[:0], r.ends[:0], r.lower[:0]
+	clear(r.kept)
+	r.kept = r.kept[:0]
+}
+
+// add takes in a packet whose bytes are raw, directly behind those of the run, and which holds p.
+func (r *run) add(chunk []byte, start, end int, p *packet.Publish) {
+	raw := chunk[start:end]
+	if r.empty() {
+		r.topic, r.qos = p.Topic, p.QoS
+		r.bytes = raw
+	} else {
+		r.bytes = r.bytes[:len(r.bytes)+len(raw)]
+	}
+	// What goes out has RETAIN 0 [MQTT-3.3.1-9] and a DUP of its own [MQTT-3.3.1-3].
+	raw[0] &^= dupBit | retainBit
+	n := len(r.bytes)
+	r.frames = append(r.frames, frame{start: n - len(raw), end: n, payload: n - len(p.Payload)})
+}
+
+// continues decodes a packet that differs from those of the run in payload and identifier only, without
+// looking at the topic again. Otherwise it returns false.
+func (r *run) continues(f packet.Frame, lim *packet.Limits, p *packet.Publish) bool {
+	n, body := len(r.topic), f.Body()
+	if r.empty() || f.First&^dupBit != 0x30|r.qos<<1 || len(body) < 2+n+2 ||
+		int(body[0])<<8|int(body[1]) != n || !bytes.Equal(body[2:2+n], r.topic) {
+		return false
+	}
+	body = body[2+n:]
+	id := uint16(0)
+	if r.qos > 0 {
+		if id, body = binary.BigEndian.Uint16(body), body[2:]; id == 0 {
+			return false
+		}
+	} else if f.First&dupBit != 0 {
+		return false
+	}
+	if lim.Payload > 0 && len(body) > lim.Payload {
+		return false
+	}
+	*p = packet.Publish{Topic: r.topic, Payload: body, ID: id, QoS: r.qos}
+	return true
+}
+
+// message is the i-th packet as a message that can be kept.
+func (r *run) message(i int, expires session.Time) *session.Message {
+	if len(r.kept) == 0 {
+		r.kept = append(r.kept, make([]*session.Message, len(r.frames))...)
+	}
+	if r.kept[i] == nil {
+		f := r.frames[i]
+		r.kept[i] = session.NewMessage(r.topic, r.bytes[f.payload:f.end], expires)
+	}
+	return r.kept[i]
+}
+
+// atQoS0 returns the run's packets at QoS 0. They are valid as long as the chunk.
+func (r *run) atQoS0() []byte {
+	if r.qos == 0 {
+		return r.bytes
+	}
+	if len(r.ends) == 0 {
+		for _, f := range r.frames {
+			p := packet.Publish{Topic: r.topic, Payload: r.bytes[f.payload:f.end]}
+			r.lower = p.AppendTo(r.lower)
+			r.ends = append(r.ends, len(r.lower))
+		}
+	}
+	return r.lower
+}
+
+// endAtQoS0 is where the i-th packet of atQoS0 ends.
+func (r *run) endAtQoS0(i int) int {
+	if r.qos == 0 {
+		return r.frames[i].end
+	}
+	return r.ends[i]
+}
+
+// appendQoS1 appends the i-th packet of a QoS 1 run with the given identifier.
+func (r *run) appendQoS1(dst []byte, i int, id uint16) []byte {
+	f := &r.frames[i]
+	at := len(dst)
+	dst = append(dst, r.bytes[f.start:f.end]...)
+	binary.BigEndian.PutUint16(dst[at+f.payload-f.start-2:], id)
+	return dst
+}

@@ -1,0 +1,121 @@
+package wal
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+	"strings"
+
+	"sampan/session/wal/vfs"
+)
+
+// A segment is a file named after its number. It begins with a header of one page, written and synced before
+// the file gets its name, and twice, so that one bad sector does not take the whole segment. Frames follow.
+const (
+	headerBytes = 4096
+	headerCopy  = 2048 // offset of the header's second copy
+	headerUsed  = 64
+
+	walSuffix  = ".wal"
+	freeSuffix = ".free" // a file whose contents do not count, kept to be used again
+
+	headerMagic   = "SampanWL"
+	headerVersion = 1
+	appBytes      = 16
+)
+
+// segmentHeader says whose file it is, and holds what its frames are checked with.
+type segmentHeader struct {
+	seq   uint32
+	epoch uint32 // of the first frame; later ones have the same or a higher one
+	salt  uint64 // random, new with each use of the file
+	app   string // whose records they are, at most appBytes
+}
+
+func (h *segmentHeader) mask() uint32 { return uint32(h.salt >> 32) }
+func (h *segmentHeader) seed() uint32 { return uint32(h.salt) }
+
+func newSalt() uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// encode returns the header page.
+func (h *segmentHeader) encode() []byte {
+	page := make([]byte, headerBytes)
+	b := page[:headerUsed]
+	copy(b, headerMagic)
+	binary.LittleEndian.PutUint32(b[8:], headerVersion)
+	binary.LittleEndian.PutUint32(b[12:], h.seq)
+	binary.LittleEndian.PutUint32(b[16:], h.epoch)
+	binary.LittleEndian.PutUint64(b[24:], h.salt)
+	copy(b[32:32+appBytes], h.app)
+	binary.LittleEndian.PutUint32(b[headerUsed-4:], crc32.Checksum(b[:headerUsed-4], castagnoli))
+	copy(page[headerCopy:], b)
+	return page
+}
+
+// decodeHeader reads either copy in the header page.
+func decodeHeader(page []byte) (h segmentHeader, err error) {
+	for _, at := range []int{0, headerCopy} {
+		if len(page) < at+headerUsed {
+			break
+		}
+		b := page[at : at+headerUsed]
+		if string(b[:8]) != headerMagic ||
+			binary.LittleEndian.Uint32(b[headerUsed-4:]) != crc32.Checksum(b[:headerUsed-4], castagnoli) {
+			continue
+		}
+		if v := binary.LittleEndian.Uint32(b[8:]); v != headerVersion {
+			return h, fmt.Errorf("it has format %d, and this program reads format %d", v, headerVersion)
+		}
+		h.seq = binary.LittleEndian.Uint32(b[12:])
+		h.epoch = binary.LittleEndian.Uint32(b[16:])
+		h.salt = binary.LittleEndian.Uint64(b[24:])
+		h.app = strings.TrimRight(string(b[32:32+appBytes]), "\x00")
+		return h, nil
+	}
+	return h, errors.New("neither copy of its header is readable")
+}
+
+// segment is a segment's file, open.
+type segment struct {
+	segmentHeader
+	name string
+	file vfs.File
+}
+
+func segmentName(seq uint32) string { return fmt.Sprintf("%08x%s", seq, walSuffix) }
+
+// segmentSeq is the number in a segment's name.
+func segmentSeq(name string) (seq uint32, ok bool) {
+	digits, ok := strings.CutSuffix(name, walSuffix)
+	if !ok || len(digits) != 8 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 16, 32)
+	return uint32(n), err == nil
+}
+
+// readHeader reads and checks the header of segment seq from its file.
+func readHeader(f vfs.File, seq uint32, app string) (segmentHeader, error) {
+	page := make([]byte, headerBytes)
+	n, err := readFull(f, page, 0)
+	if err != nil {
+		return segmentHeader{}, err
+	}
+	h, err := decodeHeader(page[:n])
+	switch {
+	case err != nil:
+		return h, err
+	case h.seq != seq:
+		return h, fmt.Errorf("its header is that of segment %d", h.seq)
+	case app != "" && h.app != app:
+		return h, fmt.Errorf("it belongs to %q, not to %q", h.app, app)
+	}
+	return h, nil
+}

@@ -1,0 +1,107 @@
+package vfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// ErrLocked is returned by FS.Lock for a directory that is in use.
+var ErrLocked = errors.New("the directory is in use by another process")
+
+// lockName is the file whose lock stands for the directory. It stays behind, empty.
+const lockName = "lock"
+
+// Dir returns a directory of the operating system, which is made if it does not exist.
+func Dir(path string) (FS, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, err
+	}
+	return dir(path), nil
+}
+
+// ReadDir returns a directory of the operating system, which must exist.
+func ReadDir(path string) (FS, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s is not a directory", path)
+	}
+	return dir(path), nil
+}
+
+type dir string
+
+func (d dir) Path(name string) string { return filepath.Join(string(d), name) }
+
+func (d dir) List() ([]string, error) {
+	f, err := os.Open(string(d))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
+
+func (d dir) Open(name string, create bool) (File, error) {
+	flag := os.O_RDWR
+	if create {
+		flag |= os.O_CREATE
+	}
+	return open(d.Path(name), flag)
+}
+
+func (d dir) OpenRead(name string) (File, error) { return open(d.Path(name), os.O_RDONLY) }
+
+func (d dir) Rename(from, to string) error { return os.Rename(d.Path(from), d.Path(to)) }
+
+func (d dir) Remove(name string) error { return os.Remove(d.Path(name)) }
+
+func (d dir) SyncDir() error {
+	f, err := os.Open(string(d))
+	if err != nil {
+		return err
+	}
+	err = syncDir(f)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+func (d dir) Lock() (io.Closer, error) {
+	f, err := os.OpenFile(d.Path(lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := lock(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", string(d), err)
+	}
+	return f, nil
+}
+
+// osFile is a file of the operating system.
+type osFile struct{ *os.File }
+
+func open(path string, flag int) (File, error) {
+	f, err := os.OpenFile(path, flag, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+func (f osFile) Size() (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+func (f osFile) Sync() error { return syncData(f.File) }
