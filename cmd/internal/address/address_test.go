@@ -133,3 +133,22 @@ func TestLoopback(t *testing.T) {
 		}
 	}
 }
+
+func TestHTTPAddress(t *testing.T) {
+	h := ServeAt("127.0.0.1:8080")
+	for _, c := range []struct{ text, want string }{
+		{":9090", ":9090"}, {"off", ""}, {"[::1]:80", "[::1]:80"}, {"localhost:0", "localhost:0"},
+	} {
+		if err := h.Set(c.text); err != nil || h.HostPort() != c.want || h.String() != c.text {
+			t.Errorf("%q: %q, written %q, %v", c.text, h.HostPort(), h, err)
+		}
+	}
+	for _, c := range []struct{ text, explains string }{
+		{"localhost", "has no port: write localhost:8080, or off"}, {"::1", "has no port: write [::1]:8080"},
+		{"localhost:http", "not a number"}, {"localhost:", "missing"}, {"http://localhost:80", "stands in brackets"},
+	} {
+		if err := h.Set(c.text); err == nil || !strings.Contains(err.Error(), c.explains) {
+			t.Errorf("%q: %v; want an error that says %q", c.text, err, c.explains)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package address
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+)
+
+// HTTP is the setting for an address where HTTP is served: host:port, or "off". It implements pflag.Value.
+type HTTP struct{ hostPort string }
+
+// ServeAt returns the setting with a default, which must be valid.
+func ServeAt(hostPort string) HTTP { return HTTP{hostPort} }
+
+const off = "off"
+
+// Set reads the address.
+func (h *HTTP) Set(text string) error {
+	if text == off {
+		h.hostPort = ""
+		return nil
+	}
+	host, port, err := hostPort(text, 0)
+	if err != nil {
+		return err
+	}
+	if _, given, err := net.SplitHostPort(text); err != nil || given == "" {
+		return fmt.Errorf("has no port: write %s, or %s", net.JoinHostPort(host, "8080"), off)
+	}
+	h.hostPort = net.JoinHostPort(host, strconv.Itoa(int(port)))
+	return nil
+}
+
+// HostPort is the address for package net; empty for "off".
+func (h HTTP) HostPort() string { return h.hostPort }
+
+// String is the address as it would be written.
+func (h HTTP) String() string {
+	if h.hostPort == "" {
+		return off
+	}
+	return h.hostPort
+}
+
+// Type is the word that --help shows for the value.
+func (h *HTTP) Type() string { return "host:port" }

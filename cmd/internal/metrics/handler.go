@@ -1,0 +1,29 @@
+package metrics
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"sampan/broker"
+)
+
+// Handler serves the metrics of a broker, of the Go runtime and of the process at /metrics.
+func Handler(stats func() broker.Stats, log *slog.Logger) http.Handler {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(
+		Broker(stats),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewBuildInfoCollector(),
+	)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelError),
+		MaxRequestsInFlight: 4,
+	}))
+	return mux
+}
