@@ -22,6 +22,9 @@ var (
 	// ErrTooLarge is returned by Append for a record longer than MaxRecord.
 	ErrTooLarge = fmt.Errorf("wal: record is longer than %d bytes", MaxRecord)
 
+	// ErrForeign is returned by Open for a log of another application, or in another format.
+	ErrForeign = errors.New("wal: the log is not for this program")
+
 	// ErrFull, ErrReadOnly and ErrIO say what kind of Failure it is, for errors.Is.
 	ErrFull     = errors.New("the disk is full")
 	ErrReadOnly = errors.New("the file system or the directory cannot be written")

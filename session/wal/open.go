@@ -40,9 +40,11 @@ func Open(dir string, o Options) (*Log, error) {
 	l.flushTimer = time.AfterFunc(time.Hour, l.flushNow)
 	l.flushTimer.Stop()
 
+	next := l.seq + 1
+
 	// These end with Close: commit when it is told to, the others when commit has ended.
 	go l.commit()
-	l.background.Go(func() { l.spare.run(l.seq + 1) })
+	l.background.Go(func() { l.spare.run(next) })
 	l.background.Go(l.finished.run)
 	l.background.Go(l.notes.run)
 	go func() {
@@ -88,8 +90,8 @@ func (l *Log) recover() error {
 	slices.Sort(seqs)
 	for _, name := range free {
 		if !l.usable(name) || !l.files.addFree(name, l.o.KeepFree) {
-			if err := l.o.FS.Remove(name); err != nil {
-				return &Failure{Op: "remove", File: l.o.FS.Path(name), Err: err}
+			if err := l.remove(name); err != nil {
+				return err
 			}
 		}
 	}
@@ -123,12 +125,8 @@ func (l *Log) begin() error {
 func (l *Log) resume(t *tail) error {
 	fs := l.o.FS
 	for i := len(t.segs) - 1; i > t.last; i-- {
-		name := segmentName(t.segs[i].seq)
-		if err := fs.Remove(name); err != nil {
-			return &Failure{Op: "remove", File: fs.Path(name), Err: err}
-		}
-		if err := fs.SyncDir(); err != nil {
-			return &Failure{Op: "sync", File: fs.Path(""), Err: err}
+		if err := l.retire(segmentName(t.segs[i].seq)); err != nil {
+			return err
 		}
 	}
 	for i, s := range t.segs[:t.last+1] {

@@ -79,14 +79,14 @@ func (s *scanner) have(n int) (bool, error) {
 type probed struct {
 	frames  int
 	bytes   int64
-	first   uint32 // offset of the first good frame
 	last    uint32 // offset behind the last good frame
-	epoch   uint32 // highest
-	claimed uint32 // highest
+	claimed uint32 // highest claim
+	epoch   uint32 // highest, also of frames that do not count
 }
 
-// probe looks for good frames of any epoch at every offset from off on.
-func probe(head *segmentHeader, file vfs.File, off uint32, end int64) (p probed, err error) {
+// probe looks for good frames at every offset from off on. What an earlier recovery has cut does not count:
+// frames of an epoch lower than that of the good frames before off.
+func probe(head *segmentHeader, file vfs.File, off uint32, end int64, epoch uint32) (p probed, err error) {
 	s := newScanner(head, file, off, end)
 	for {
 		ok, err := s.have(frameHeader)
@@ -97,7 +97,6 @@ func probe(head *segmentHeader, file vfs.File, off uint32, end int64) (p probed,
 			s.skip(frameAlign)
 			continue
 		}
-		at := s.off
 		s.epoch = head.epoch
 		f, _, ok, err := s.next()
 		if err != nil {
@@ -107,13 +106,13 @@ func probe(head *segmentHeader, file vfs.File, off uint32, end int64) (p probed,
 			s.skip(frameAlign)
 			continue
 		}
-		if p.frames == 0 {
-			p.first = at
+		p.epoch = max(p.epoch, f.epoch)
+		if f.epoch < epoch {
+			continue
 		}
 		p.frames++
 		p.bytes += int64(f.total())
 		p.last = s.off
-		p.epoch = max(p.epoch, f.epoch)
 		p.claimed = max(p.claimed, f.claimed())
 	}
 }

@@ -60,7 +60,7 @@ func (h *segmentHeader) encode() []byte {
 }
 
 // decodeHeader reads either copy in the header page.
-func decodeHeader(page []byte) (h segmentHeader, err error) {
+func decodeHeader(page []byte) (h segmentHeader, version uint32, err error) {
 	for _, at := range []int{0, headerCopy} {
 		if len(page) < at+headerUsed {
 			break
@@ -70,16 +70,14 @@ func decodeHeader(page []byte) (h segmentHeader, err error) {
 			binary.LittleEndian.Uint32(b[headerUsed-4:]) != crc32.Checksum(b[:headerUsed-4], castagnoli) {
 			continue
 		}
-		if v := binary.LittleEndian.Uint32(b[8:]); v != headerVersion {
-			return h, fmt.Errorf("it has format %d, and this program reads format %d", v, headerVersion)
-		}
+		version = binary.LittleEndian.Uint32(b[8:])
 		h.seq = binary.LittleEndian.Uint32(b[12:])
 		h.epoch = binary.LittleEndian.Uint32(b[16:])
 		h.salt = binary.LittleEndian.Uint64(b[24:])
 		h.app = strings.TrimRight(string(b[32:32+appBytes]), "\x00")
-		return h, nil
+		return h, version, nil
 	}
-	return h, errors.New("neither copy of its header is readable")
+	return h, 0, errors.New("neither copy of its header is readable")
 }
 
 // segment is a segment's file, open.
@@ -101,21 +99,25 @@ func segmentSeq(name string) (seq uint32, ok bool) {
 	return uint32(n), err == nil
 }
 
-// readHeader reads and checks the header of segment seq from its file.
-func readHeader(f vfs.File, seq uint32, app string) (segmentHeader, error) {
+// readHeader reads and checks the header of segment seq from its file. A header that is damaged is reported
+// apart from other errors.
+func readHeader(f vfs.File, path string, seq uint32, app string) (h segmentHeader, damage, err error) {
 	page := make([]byte, headerBytes)
 	n, err := readFull(f, page, 0)
 	if err != nil {
-		return segmentHeader{}, err
+		return h, nil, &Failure{Op: "read", File: path, Err: err}
 	}
-	h, err := decodeHeader(page[:n])
+	h, version, err := decodeHeader(page[:n])
 	switch {
 	case err != nil:
-		return h, err
-	case h.seq != seq:
-		return h, fmt.Errorf("its header is that of segment %d", h.seq)
+		return h, err, nil
+	case version != headerVersion:
+		return h, nil, fmt.Errorf("%w: %s has format %d, and this program reads format %d",
+			ErrForeign, path, version, headerVersion)
 	case app != "" && h.app != app:
-		return h, fmt.Errorf("it belongs to %q, not to %q", h.app, app)
+		return h, nil, fmt.Errorf("%w: %s belongs to %q, not to %q", ErrForeign, path, h.app, app)
+	case h.seq != seq:
+		return h, fmt.Errorf("its header is that of segment %d", h.seq), nil
 	}
-	return h, nil
+	return h, nil, nil
 }

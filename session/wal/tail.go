@@ -120,8 +120,8 @@ func (s *surveyed) survey(fs vfs.FS, app string, closer bool) error {
 	if err != nil {
 		return &Failure{Op: "read", File: fs.Path(name), Err: err}
 	}
-	if s.head, s.err = readHeader(f, s.seq, app); s.err != nil || !closer {
-		return nil
+	if s.head, s.err, err = readHeader(f, fs.Path(name), s.seq, app); err != nil || s.err != nil || !closer {
+		return err
 	}
 	sc := newScanner(&s.head, f, headerBytes, size)
 	for !s.ended {
@@ -148,7 +148,7 @@ func (s *surveyed) survey(fs vfs.FS, app string, closer bool) error {
 			s.torn, s.tornN = true, int64(frame.total())
 		}
 	}
-	if s.rest, err = probe(&s.head, f, s.end, size); err != nil {
+	if s.rest, err = probe(&s.head, f, s.end, size, s.epoch); err != nil {
 		return &Failure{Op: "read", File: fs.Path(name), Err: err}
 	}
 	return nil

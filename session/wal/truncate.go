@@ -1,5 +1,7 @@
 package wal
 
+import "strings"
+
 // Truncate gives up the segments that lie wholly before a position, and keeps some of their files to be
 // used again. Whatever the records there are superseded by must have been synced; at level OS, Truncate
 // syncs it to the disk itself, so that a power cut does not take both.
@@ -42,20 +44,34 @@ func (l *Log) failWith(err error) error {
 // dropFirst gives up the first segment. The directory is synced each time: a log with a gap would be taken
 // for one that has lost a segment.
 func (l *Log) dropFirst() error {
-	fs := l.o.FS
 	name, reuse := l.files.drop()
-	if free := name[:len(name)-len(walSuffix)] + freeSuffix; reuse && l.usable(name) {
-		if err := fs.Rename(name, free); err != nil {
-			return &Failure{Op: "rename", File: fs.Path(name), Err: err}
-		}
-		if err := fs.SyncDir(); err != nil {
-			return &Failure{Op: "sync", File: fs.Path(""), Err: err}
-		}
-		if l.files.addFree(free, l.o.KeepFree) {
-			return nil
-		}
-		name = free
+	if reuse {
+		return l.retire(name)
 	}
+	return l.remove(name)
+}
+
+// retire makes a segment's file a free one, or removes it if there are enough.
+func (l *Log) retire(name string) error {
+	fs := l.o.FS
+	free := strings.TrimSuffix(name, walSuffix) + freeSuffix
+	if !l.usable(name) {
+		return l.remove(name)
+	}
+	if err := fs.Rename(name, free); err != nil {
+		return &Failure{Op: "rename", File: fs.Path(name), Err: err}
+	}
+	if err := fs.SyncDir(); err != nil {
+		return &Failure{Op: "sync", File: fs.Path(""), Err: err}
+	}
+	if l.files.addFree(free, l.o.KeepFree) {
+		return nil
+	}
+	return l.remove(free)
+}
+
+func (l *Log) remove(name string) error {
+	fs := l.o.FS
 	if err := fs.Remove(name); err != nil {
 		return &Failure{Op: "remove", File: fs.Path(name), Err: err}
 	}
