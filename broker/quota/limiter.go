@@ -5,16 +5,22 @@ import (
 	"time"
 )
 
-// A word holds two numbers. The upper 52 bits are the instant, in ticks of 16 ns, at which what was used
+// A word holds three numbers. The upper 50 bits are the instant, in ticks of 64 ns, at which what was used
 // will be paid for; they come round after 2.28 years, and a word that slept for exactly that long may be
-// refused for one period. The lower 12 bits count the attempts of the present period, so that a refusal can
-// say how far over the limit somebody is; they stop at 4,095.
+// refused for one period. Then come two bits of the number of the present period, and twelve bits that count
+// the attempts in it, so that a refusal can say how far over the limit somebody is; they stop at 4,095.
 const (
-	tick         = 16 // ns
+	tick         = 64 // ns
 	attemptBits  = 12
 	attemptsMask = 1<<attemptBits - 1
-	instantMask  = 1<<(64-attemptBits) - 1
+	windowBits   = 2
+	windowMask   = 1<<windowBits - 1
+	instantShift = attemptBits + windowBits
+	instantMask  = 1<<(64-instantShift) - 1
 )
+
+// mostEvents bounds the events of one call, so that their price fits 64 bits with the longest period.
+const mostEvents = 1 << 28
 
 // longestDebt bounds how far a pacing limiter lets a word run ahead, in periods.
 const longestDebt = 16
@@ -24,11 +30,14 @@ const longestDebt = 16
 type Limiter struct {
 	limit  uint64 // events in a period; 0: no limit
 	period uint64 // in ticks
-	cost   uint64 // of one event, in ticks
+	cost   uint64 // of one event, in ticks, rounded up
+	burst  uint64 // what limit events cost at that price, in ticks: a little more than the period
 }
 
 // price is what n events cost in ticks, rounded up so that a rate is never exceeded.
-func (l *Limiter) price(n uint64) uint64 { return (n*l.period + l.limit - 1) / l.limit }
+func (l *Limiter) price(n int) uint64 {
+	return (uint64(min(max(n, 0), mostEvents))*l.period + l.limit - 1) / l.limit
+}
 
 // ahead is how far the word's instant lies in the future, in ticks, and zero for one that has passed. An
 // instant further away than any that a limiter writes was passed so long ago that the ticks came round.
@@ -39,36 +48,29 @@ func ahead(instant, now, furthest uint64) uint64 {
 	return 0
 }
 
-// next is the word after n events at now, and whether they are allowed. n is at most 2^28.
+// next is the word after n events at now, and whether they are allowed.
 func (l *Limiter) next(word uint64, now int64, n int) (after uint64, allowed bool) {
 	cost := l.cost
 	if n != 1 {
-		cost = l.price(uint64(max(n, 0)))
+		cost = l.price(n)
 	}
-	ticks := uint64(now) / tick & instantMask
-	instant, attempts := word>>attemptBits, word&attemptsMask
-	// Two goroutines may read the clock in another order than they come here: twice the period leaves room.
-	due := ahead(instant, ticks, 2*l.period)
-	if due == 0 {
-		instant = ticks
+	ticks := uint64(now) / tick
+	window := ticks / l.period & windowMask
+	ticks &= instantMask
+	attempts := uint64(1)
+	// Two goroutines may read the clock in another order than they come here: twice the burst leaves room.
+	due := ahead(word>>instantShift, ticks, 2*l.burst)
+	if due != 0 && word>>attemptBits&windowMask == window {
+		attempts = min(word&attemptsMask+1, attemptsMask)
 	}
-	if due+cost > l.period {
-		if due == 0 { // a single event that is more than a period's worth
-			attempts = 0
-		}
-		return instant<<attemptBits | count(attempts), false
+	if allowed = due+cost <= l.burst; allowed {
+		due += cost
 	}
-	paid := (instant + cost) & instantMask
-	if due == 0 || paid/l.period != instant/l.period {
-		attempts = 0
-	}
-	return paid<<attemptBits | count(attempts), true
+	return (ticks+due)&instantMask<<instantShift | window<<attemptBits | attempts, allowed
 }
 
-func count(attempts uint64) uint64 { return min(attempts+1, attemptsMask) }
-
 // Allow reports whether n more events are within the rate at now, and notes them in word if they are. Only
-// one goroutine may use the word.
+// one goroutine may use the word. More than 2^28 events count as that many.
 func (l *Limiter) Allow(word *uint64, now int64, n int) (allowed bool) {
 	if l.limit == 0 {
 		return true
@@ -100,9 +102,9 @@ func (l *Limiter) Pace(word *uint64, now int64, n int) time.Duration {
 		return 0
 	}
 	ticks := uint64(now) / tick & instantMask
-	due := ahead(*word>>attemptBits, ticks, (longestDebt+1)*l.period)
-	due = min(due+l.price(uint64(max(n, 0))), (longestDebt+1)*l.period)
-	*word = (ticks + due) & instantMask << attemptBits
+	due := ahead(*word>>instantShift, ticks, (longestDebt+1)*l.period)
+	due = min(due+l.price(n), (longestDebt+1)*l.period)
+	*word = (ticks + due) & instantMask << instantShift
 	if due <= l.period {
 		return 0
 	}
@@ -114,11 +116,11 @@ func (l *Limiter) Wait(word uint64, now int64) time.Duration {
 	if l.limit == 0 {
 		return 0
 	}
-	due := ahead(word>>attemptBits, uint64(now)/tick&instantMask, 2*l.period) + l.cost
-	if due <= l.period {
+	due := ahead(word>>instantShift, uint64(now)/tick&instantMask, 2*l.burst) + l.cost
+	if due <= l.burst {
 		return 0
 	}
-	return time.Duration(due-l.period) * tick
+	return time.Duration(due-l.burst) * tick
 }
 
 // Current is the number of attempts that a refused word has seen in the present period, at least one more

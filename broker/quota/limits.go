@@ -19,14 +19,12 @@ type Limits struct {
 	FiltersPerSubscribe int   // in one SUBSCRIBE
 
 	// A device.
-	Subscriptions    int           // at the same time; one more is answered with 0x80
-	Unacknowledged   int           // QoS 1 messages from a device without their PUBACK
-	InFlight         int           // QoS 1 messages to a device without their PUBACK; then pushing stops
-	Storage          time.Duration // how long a QoS 1 message waits for an offline device
-	KeepAliveMin     time.Duration // a shorter keep-alive is refused
-	KeepAliveMax     time.Duration // a longer keep-alive is refused
-	KeepAliveUnknown time.Duration // a connection of which no keep-alive is asked ends after this
-	Tags             int           // of a device
+	Subscriptions  int           // at the same time; one more is answered with 0x80
+	Unacknowledged int           // QoS 1 messages from a device without their PUBACK
+	InFlight       int           // QoS 1 messages to a device without their PUBACK; then pushing stops
+	Storage        time.Duration // how long a QoS 1 message waits for an offline device
+	KeepAliveMin   time.Duration // a shorter keep-alive is refused
+	KeepAliveMax   time.Duration // a longer keep-alive is refused
 
 	// A product and an account.
 	Products              int
@@ -82,7 +80,6 @@ func Platform() *Limits {
 		Storage:        7 * 24 * time.Hour,
 		KeepAliveMin:   30 * time.Second,   // 60 s in 2018
 		KeepAliveMax:   1200 * time.Second, // 300 s in 2018
-		Tags:           100,
 
 		Products:              1000,
 		DevicesPerProduct:     3_000_000, // 500,000 in 2018, 1,000,000 in 2020

@@ -8,13 +8,13 @@ import (
 // Rate is a number of events, or of bytes, in a period of time. The zero value is no limit.
 type Rate struct {
 	Limit int           // at least 1; 0 and below: no limit
-	Per   time.Duration // 1 ms to 1 hour; values outside are taken as the nearest
+	Per   time.Duration // 1 ms to 10 minutes; values outside are taken as the nearest
 }
 
 // The periods that a limiter can count in.
 const (
 	shortestPeriod = time.Millisecond
-	longestPeriod  = time.Hour
+	longestPeriod  = 10 * time.Minute
 )
 
 // PerSecond is a rate of n in a second.
@@ -49,5 +49,6 @@ func (r Rate) Limiter() Limiter {
 		period: uint64(min(max(r.Per, shortestPeriod), longestPeriod)) / tick,
 	}
 	l.cost = l.price(1)
+	l.burst = l.limit * l.cost
 	return l
 }
