@@ -17,6 +17,9 @@ type Clock interface {
 	AfterFunc(d time.Duration, f func()) interface{ Stop() bool }
 }
 
+// SystemClock is the system's clock.
+var SystemClock Clock = systemClock{}
+
 type systemClock struct{}
 
 func (systemClock) Now() time.Time { return time.Now() }

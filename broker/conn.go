@@ -430,6 +430,9 @@ func (c *conn) event(kind EventKind) Event {
 	if c.client != nil {
 		e.Client = c.client.key
 	}
+	if alive := c.aliveFor.Load(); alive > 0 && alive < never {
+		e.KeepAlive = time.Duration(alive) * 2 / 3
+	}
 	e.Idle = time.Duration(c.broker.ticker.Nanos() - c.lastRead.Load())
 	return e
 }

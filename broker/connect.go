@@ -171,7 +171,7 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) error {
 	cl.pump(&w.batch)
 
 	e := c.event(Connected)
-	e.Clean, e.Present, e.KeepAlive = clean, present, keepAlive
+	e.Clean, e.Present = clean, present
 	b.emit(e)
 	return nil
 }

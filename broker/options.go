@@ -140,7 +140,7 @@ func (o *Options) setDefaults() error {
 		o.Logger = slog.Default()
 	}
 	if o.Clock == nil {
-		o.Clock = systemClock{}
+		o.Clock = SystemClock
 	}
 	if o.Limits == nil {
 		l := packet.DefaultLimits()
