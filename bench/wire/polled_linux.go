@@ -1,0 +1,209 @@
+package wire
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// chunk is the size of the one read buffer of a lane. A read that fills it
+	// brings thousands of small messages; it grows only for a longer frame.
+	chunk = 256 << 10
+	// batch is the number of ready connections asked for at once.
+	batch = 512
+	// spin is the time before something due that is not worth a sleep: to
+	// sleep and wake takes longer.
+	spin = int64(3 * time.Microsecond)
+)
+
+// ended is told once: the peer will send no more, or the connection failed.
+const ended = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+
+// polled is a lane of raw sockets around one epoll instance.
+type polled struct {
+	mu      sync.Mutex // guards the fields up to the blank line
+	work    Work
+	slots   []*socket // what epoll calls a connection by
+	free    []int32
+	turn    int32     // of the newest socket
+	refused []*socket // could not even begin to connect; not yet told
+	buf     []byte
+	load    Load
+	slept   int64 // when the wait began that is under way, else 0
+	closed  bool
+
+	clock  Clock
+	epoll  int
+	bell   int         // eventfd that ends a wait
+	asleep atomic.Bool // a wait has begun or is about to
+	rung   atomic.Bool // the bell was rung and not yet heard
+	done   chan struct{}
+}
+
+// NewPolled starts a lane with its own epoll loop on a thread of its own. If
+// cpus are given, the thread runs only on those.
+func NewPolled(clock Clock, work Work, cpus []int) (Lane, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("wire: epoll: %w", err)
+	}
+	bell, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err == nil {
+		event := unix.EpollEvent{Events: unix.EPOLLIN}
+		err = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, bell, &event)
+	}
+	if err != nil {
+		unix.Close(epoll)
+		unix.Close(bell)
+		return nil, fmt.Errorf("wire: eventfd: %w", err)
+	}
+	l := &polled{
+		clock: clock, work: work, buf: make([]byte, chunk),
+		slots: make([]*socket, 1), // slot 0 is the bell
+		epoll: epoll, bell: bell, done: make(chan struct{}),
+	}
+	l.load.Busy = -time.Duration(clock.Now())
+	started := make(chan error)
+	// The loop ends after Stop has rung the bell.
+	go l.run(cpus, started)
+	if err := <-started; err != nil {
+		l.Stop()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *polled) Lock() { l.mu.Lock() }
+
+func (l *polled) Unlock() {
+	l.mu.Unlock()
+	l.Wake()
+}
+
+// Wake ends the loop's wait, if it waits. Whoever changed something under the
+// lock before asleep was set has been seen by Turn; whoever does after it
+// rings.
+func (l *polled) Wake() {
+	if l.asleep.Load() && l.rung.CompareAndSwap(false, true) {
+		// It can only fail for a full counter, and that wakes as well.
+		unix.Write(l.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	}
+}
+
+// Load books the time that has passed as busy; waits have been taken off.
+func (l *polled) Load() Load {
+	load := l.load
+	now := l.clock.Now()
+	load.Busy += time.Duration(now)
+	if l.slept != 0 {
+		load.Busy -= time.Duration(now - l.slept)
+	}
+	return load
+}
+
+func (l *polled) Stop() {
+	l.mu.Lock()
+	l.closed = true
+	l.Unlock()
+	<-l.done
+}
+
+// run is the loop.
+func (l *polled) run(cpus []int, started chan<- error) {
+	// The thread is never unlocked: it ends with the goroutine, and with it
+	// the affinity and the timer slack that it was given.
+	runtime.LockOSThread()
+	started <- prepareThread(cpus)
+	events := make([]unix.EpollEvent, batch)
+	wait := waiter{epoll: l.epoll, exact: true}
+	l.mu.Lock()
+	for !l.closed {
+		next := l.work.Turn(l.clock.Now())
+		if len(l.refused) > 0 {
+			l.tellRefused()
+			continue
+		}
+		l.slept = l.clock.Now()
+		l.asleep.Store(true)
+		l.mu.Unlock()
+
+		n := wait.wait(events, next-l.slept)
+
+		l.asleep.Store(false)
+		l.mu.Lock()
+		if now := l.clock.Now(); next-l.slept > spin {
+			l.load.Busy -= time.Duration(now - l.slept)
+		}
+		l.slept = 0
+		for _, e := range events[:n] {
+			l.event(e)
+		}
+	}
+	for _, s := range l.slots {
+		if s != nil {
+			s.Close()
+		}
+	}
+	unix.Close(l.epoll)
+	unix.Close(l.bell)
+	l.mu.Unlock()
+	close(l.done)
+}
+
+// prepareThread makes sleeps exact and takes the thread to its processors.
+func prepareThread(cpus []int) error {
+	// By default the system adds 50 microseconds to every sleep. If it refuses
+	// to be exact, the lag that is measured tells.
+	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	if len(cpus) == 0 {
+		return nil
+	}
+	var set unix.CPUSet
+	for _, cpu := range cpus {
+		set.Set(cpu)
+	}
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("wire: run on processors %v: %w", cpus, err)
+	}
+	return nil
+}
+
+// event handles what epoll reported about one slot. Events are told once for
+// each change (EPOLLET), so everything that is there is taken.
+func (l *polled) event(e unix.EpollEvent) {
+	if e.Fd == 0 {
+		var count [8]byte
+		unix.Read(l.bell, count[:])
+		l.rung.Store(false)
+		return
+	}
+	s := l.slots[e.Fd]
+	if s == nil || s.turn != e.Pad {
+		return // closed by an earlier event of this batch
+	}
+	if !s.open && !s.connected() {
+		return
+	}
+	if e.Events&unix.EPOLLOUT != 0 && len(s.pending) > 0 {
+		s.flush()
+	}
+	if e.Events&(unix.EPOLLIN|ended) != 0 {
+		s.read(e.Events&ended != 0)
+	}
+}
+
+// tellRefused tells those whose connection could not begin.
+func (l *polled) tellRefused() {
+	refused := l.refused
+	l.refused = nil
+	for _, s := range refused {
+		if !s.closed {
+			s.fail(s.err)
+		}
+	}
+}
