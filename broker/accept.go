@@ -25,7 +25,11 @@ func (b *Broker) accept(ln net.Listener) error {
 	for {
 		nc, err := ln.Accept()
 		if err != nil {
-			if b.ctx.Err() != nil {
+			// Shutdown closes the listeners before it cancels the context.
+			b.mu.Lock()
+			closed := b.closed
+			b.mu.Unlock()
+			if closed {
 				return ErrClosed
 			}
 			if !passing(err) {
