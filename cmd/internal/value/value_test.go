@@ -144,3 +144,29 @@ func TestBoundIsANumberOrUnlimited(t *testing.T) {
 		}
 	}
 }
+
+func TestRateIsANumberInATime(t *testing.T) {
+	cases := []struct {
+		text  string
+		want  Rate
+		wrote string
+	}{
+		{"30/s", Rate{30, time.Second}, "30/s"}, {"5/min", Rate{5, time.Minute}, "5/min"}, {"5/m", Rate{5, time.Minute}, "5/min"},
+		{"100/10s", Rate{100, 10 * time.Second}, "100/10s"}, {"1_000/h", Rate{1000, time.Hour}, "1000/h"}, {"unlimited", Rate{Limit: -1}, "unlimited"},
+	}
+	for _, c := range cases {
+		var r Rate
+		if err := r.Set(c.text); err != nil || r != c.want || r.String() != c.wrote {
+			t.Errorf("%q: %+v, written %q, %v", c.text, r, r, err)
+		}
+	}
+	for _, c := range []struct{ text, explains string }{
+		{"30", "as in 30/s"}, {"", "as in 30/s"}, {"x/s", "as in 30/s"}, {"0/s", "write unlimited"}, {"-1/s", "write unlimited"},
+		{"1/fortnight", "after the slash"}, {"1/0s", "is zero"}, {"1/", "after the slash"},
+	} {
+		var r Rate
+		if err := r.Set(c.text); err == nil || !strings.Contains(err.Error(), c.explains) || r != (Rate{}) {
+			t.Errorf("%q: %+v, %v; want an error that says %q", c.text, r, err, c.explains)
+		}
+	}
+}
