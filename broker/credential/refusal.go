@@ -19,16 +19,16 @@ const (
 )
 
 var partNames = [...]string{
-	PartClientIdentifier: "malformed_client_identifier",
-	PartUsername:         "bad_username",
-	PartChannel:          "wrong_channel",
-	PartProduct:          "unknown_product",
-	PartDevice:           "unknown_device",
-	PartTicket:           "unknown_ticket",
-	PartSignature:        "bad_signature",
-	PartDisabled:         "device_disabled",
-	PartRegistration:     "registration_refused",
-	PartDirectory:        "directory_failed",
+	PartClientIdentifier: "malformed-client-identifier",
+	PartUsername:         "bad-username",
+	PartChannel:          "wrong-channel",
+	PartProduct:          "unknown-product",
+	PartDevice:           "unknown-device",
+	PartTicket:           "unknown-ticket",
+	PartSignature:        "bad-signature",
+	PartDisabled:         "device-disabled",
+	PartRegistration:     "registration-refused",
+	PartDirectory:        "directory-failed",
 }
 
 // String returns a stable word for logs and metrics.

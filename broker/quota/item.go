@@ -24,18 +24,18 @@ const (
 
 var itemTexts = [items]struct{ name, subject, consequence string }{
 	Connects:        {"connects", "CONNECTs of one device", "the connection is refused"},
-	AccountConnects: {"account_connects", "CONNECTs of all devices", "the connection is refused"},
-	UplinkQoS0:      {"uplink_qos0", "QoS 0 messages from one device", "the message is dropped without an answer"},
-	UplinkQoS1:      {"uplink_qos1", "QoS 1 messages from one device", "the message is dropped without an answer, so no PUBACK"},
+	AccountConnects: {"account-connects", "CONNECTs of all devices", "the connection is refused"},
+	UplinkQoS0:      {"uplink-qos0", "QoS 0 messages from one device", "the message is dropped without an answer"},
+	UplinkQoS1:      {"uplink-qos1", "QoS 1 messages from one device", "the message is dropped without an answer, so no PUBACK"},
 	Downlink:        {"downlink", "messages to one device", "the call that sends is refused"},
-	AccountUplink:   {"account_uplink", "messages from all devices", "the message is dropped without an answer"},
-	AccountDownlink: {"account_downlink", "messages to all devices", "the call that sends is refused"},
+	AccountUplink:   {"account-uplink", "messages from all devices", "the message is dropped without an answer"},
+	AccountDownlink: {"account-downlink", "messages to all devices", "the call that sends is refused"},
 	Bandwidth:       {"bandwidth", "bytes of one connection in one direction", "reading and writing pause"},
-	RRPCCalls:       {"rrpc_calls", "RRPC calls", "the call is refused"},
-	TopicBroadcasts: {"topic_broadcasts", "broadcasts on one product's topics", "the call is refused"},
-	FullBroadcasts:  {"full_broadcasts", "broadcasts to all online devices of one product", "the call is refused"},
-	ShadowRequests:  {"shadow_requests", "shadow requests of one device", "the request is refused"},
-	SubDeviceLogins: {"sub_device_logins", "logins of sub-devices through one gateway", "the login is refused with code 429"},
+	RRPCCalls:       {"rrpc-calls", "RRPC calls", "the call is refused"},
+	TopicBroadcasts: {"topic-broadcasts", "broadcasts on one product's topics", "the call is refused"},
+	FullBroadcasts:  {"full-broadcasts", "broadcasts to all online devices of one product", "the call is refused"},
+	ShadowRequests:  {"shadow-requests", "shadow requests of one device", "the request is refused"},
+	SubDeviceLogins: {"sub-device-logins", "logins of sub-devices through one gateway", "the login is refused with code 429"},
 }
 
 // String returns a stable word for logs, metrics and configuration.
