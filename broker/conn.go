@@ -63,6 +63,7 @@ func (e *ending) Error() string { return e.reason.String() + " " + e.rule + " " 
 type work struct {
 	batch   batch
 	run     run
+	runEnd  int      // where the run ends in the chunk
 	acks    []uint16 // QoS 1 messages received, to be acknowledged
 	acked   bool     // PUBACKs came in: the session may have more to send
 	wanted  bool     // the Interceptor wants to see messages of the run's topic
@@ -187,44 +188,88 @@ func (c *conn) untilConnected() (context.Context, context.CancelFunc) {
 // handle goes through the packets of a chunk and returns how many bytes they took. What is left is the
 // beginning of a packet.
 func (c *conn) handle(w *work, chunk []byte) (used int, err error) {
-	runStart := 0
-	for {
-		f, n, need, err := packet.Next(chunk[used:], c.limits)
-		if err != nil {
-			return used, err
+	for used < len(chunk) {
+		n := 0
+		if c.client != nil {
+			n, err = c.handleRun(w, chunk, used)
 		}
-		if n == 0 {
-			if c.client == nil && len(chunk)-used+need > c.broker.opts.MaxConnectBytes {
-				return used, &ending{reason: ProtocolViolation, rule: "connect-size",
-					limit: int64(c.broker.opts.MaxConnectBytes), value: int64(len(chunk) - used + need)}
-			}
-			return used, nil
+		if n == 0 && err == nil {
+			n, err = c.handleOne(w, chunk, used)
 		}
-		w.packets++
-		c.lastPacket = f.Type()
-		if f.Type() == packet.TypePublish && c.client != nil {
-			if !w.run.empty() && runStart+len(w.run.bytes) != used {
-				if err := c.endRun(w); err != nil {
-					return used, err
-				}
-			}
-			started := w.run.empty()
-			if err := c.publish(w, chunk, used, n, f); err != nil {
-				return used, err
-			}
-			if started {
-				runStart = used
-			}
-		} else {
-			if err := c.endRun(w); err != nil {
-				return used, err
-			}
-			if err := c.control(w, f); err != nil {
-				return used, err
-			}
+		if n == 0 || err != nil {
+			break
 		}
 		used += n
 	}
+	return used, err
+}
+
+// handleRun takes the packets that come in numbers, PUBLISH and PUBACK, as long as they are plainly good.
+// It returns 0 for everything else.
+func (c *conn) handleRun(w *work, chunk []byte, at int) (n int, err error) {
+	b := chunk[at:]
+	switch packet.Type(b[0] >> 4) {
+	case packet.TypePublish:
+		var p packet.Publish
+		if n = p.CutSame(b, w.run.topic, c.limits); n == 0 {
+			if n = p.Cut(b, c.limits); n == 0 {
+				return 0, nil
+			}
+		}
+		w.packets++
+		c.lastPacket = packet.TypePublish
+		return n, c.publish(w, chunk, at, n, &p)
+	case packet.TypePuback:
+		id, size := packet.CutPuback(b)
+		if size == 0 {
+			return 0, nil
+		}
+		if err := c.endRun(w); err != nil {
+			return 0, err
+		}
+		cl := c.client
+		cl.mu.Lock()
+		for size > 0 {
+			if cl.conn == c && cl.session.Ack(id) {
+				w.acked = true
+			}
+			w.pubacks++
+			n += size
+			id, size = packet.CutPuback(b[n:])
+		}
+		cl.mu.Unlock()
+		w.packets += uint64(n / 4)
+		c.lastPacket = packet.TypePuback
+	}
+	return n, nil
+}
+
+// handleOne takes one packet of any type. It returns 0 if the chunk holds only a part of it.
+func (c *conn) handleOne(w *work, chunk []byte, at int) (int, error) {
+	b := chunk[at:]
+	f, n, need, err := packet.Next(b, c.limits)
+	if err != nil {
+		return 0, err
+	}
+	if n == 0 {
+		if limit := c.broker.opts.MaxConnectBytes; c.client == nil && len(b)+need > limit {
+			return 0, &ending{reason: ProtocolViolation, rule: "connect-size", limit: int64(limit), value: int64(len(b) + need)}
+		}
+		return 0, nil
+	}
+	w.packets++
+	c.lastPacket = f.Type()
+	if f.Type() == packet.TypePublish {
+		var p packet.Publish
+		if err := p.Decode(f, c.limits); err != nil {
+			return 0, err
+		}
+		return n, c.publish(w, chunk, at, n, &p)
+	}
+	if err := c.endRun(w); err != nil {
+		return 0, err
+	}
+	return n, c.control(w, f)
 }
 
 // control handles every packet but PUBLISH.

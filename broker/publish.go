@@ -6,15 +6,9 @@ import (
 	"sampan/packet"
 )
 
-// publish takes in a PUBLISH that lies at chunk[at:at+n].
-func (c *conn) publish(w *work, chunk []byte, at, n int, f packet.Frame) error {
+// publish takes in p, a PUBLISH that lies at chunk[at:at+n].
+func (c *conn) publish(w *work, chunk []byte, at, n int, p *packet.Publish) error {
 	r := &w.run
-	var p packet.Publish
-	if !r.continues(f, c.limits, &p) {
-		if err := p.Decode(f, c.limits); err != nil {
-			return err
-		}
-	}
 	w.publish[min(p.QoS, 1)]++
 	if p.Ignored != 0 {
 		c.reportIgnored(p.Ignored, p.Topic)
@@ -22,7 +16,7 @@ func (c *conn) publish(w *work, chunk []byte, at, n int, f packet.Frame) error {
 			return nil // QoS 2, dropped without an answer by configuration
 		}
 	}
-	if !r.empty() && (r.qos != p.QoS || !bytes.Equal(r.topic, p.Topic)) {
+	if !r.empty() && (w.runEnd != at || r.qos != p.QoS || !bytes.Equal(r.topic, p.Topic)) {
 		if err := c.endRun(w); err != nil {
 			return err
 		}
@@ -52,7 +46,7 @@ func (c *conn) publish(w *work, chunk []byte, at, n int, f packet.Frame) error {
 		if r.empty() {
 			w.wanted = i.Wants(p.Topic)
 		}
-		if w.wanted && i.Intercept(c.principal, &p) {
+		if w.wanted && i.Intercept(c.principal, p) {
 			b.stats.intercepted.Add(1)
 			if p.QoS > 0 {
 				w.acks = append(w.acks, p.ID)
@@ -63,7 +57,8 @@ func (c *conn) publish(w *work, chunk []byte, at, n int, f packet.Frame) error {
 	if p.QoS > 0 {
 		w.acks = append(w.acks, p.ID)
 	}
-	r.add(chunk, at, at+n, &p)
+	r.add(chunk, at, at+n, p)
+	w.runEnd = at + n
 	return nil
 }
 

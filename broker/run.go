@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"bytes"
 	"encoding/binary"
 
 	"sampan/packet"
@@ -53,30 +52,6 @@ func (r *run) add(chunk []byte, start, end int, p *packet.Publish) {
 	raw[0] &^= dupBit | retainBit
 	n := len(r.bytes)
 	r.frames = append(r.frames, frame{start: n - len(raw), end: n, payload: n - len(p.Payload)})
-}
-
-// continues decodes a packet that differs from those of the run in payload and identifier only, without
-// looking at the topic again. Otherwise it returns false.
-func (r *run) continues(f packet.Frame, lim *packet.Limits, p *packet.Publish) bool {
-	n, body := len(r.topic), f.Body()
-	if r.empty() || f.First&^dupBit != 0x30|r.qos<<1 || len(body) < 2+n+2 ||
-		int(body[0])<<8|int(body[1]) != n || !bytes.Equal(body[2:2+n], r.topic) {
-		return false
-	}
-	body = body[2+n:]
-	id := uint16(0)
-	if r.qos > 0 {
-		if id, body = binary.BigEndian.Uint16(body), body[2:]; id == 0 {
-			return false
-		}
-	} else if f.First&dupBit != 0 {
-		return false
-	}
-	if lim.Payload > 0 && len(body) > lim.Payload {
-		return false
-	}
-	*p = packet.Publish{Topic: r.topic, Payload: body, ID: id, QoS: r.qos}
-	return true
 }
 
 // message is the i-th packet as a message that can be kept.
