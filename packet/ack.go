@@ -35,6 +35,14 @@ func (a *Ack) Decode(f Frame, lim *Limits) error {
 	return nil
 }
 
+// Check reports why a is not a legal packet under lim (nil: the standard
+// alone), as its receiver would judge it.
+func (a *Ack) Check(lim *Limits) error {
+	return recheck(a.AppendTo(nil), a.Type, lim, func(f Frame, lim *Limits) error {
+		return new(Ack).Decode(f, lim)
+	})
+}
+
 // Size returns 4, the number of bytes that AppendTo appends.
 func (a *Ack) Size() int { return 4 }
 

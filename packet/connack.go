@@ -61,6 +61,14 @@ func (c *Connack) Decode(f Frame, lim *Limits) error {
 	return nil
 }
 
+// Check reports why c is not a legal packet under lim (nil: the standard
+// alone), as its receiver would judge it.
+func (c *Connack) Check(lim *Limits) error {
+	return recheck(c.AppendTo(nil), TypeConnack, lim, func(f Frame, lim *Limits) error {
+		return new(Connack).Decode(f, lim)
+	})
+}
+
 // Size returns 4, the number of bytes that AppendTo appends.
 func (c *Connack) Size() int { return 4 }
 

@@ -248,11 +248,24 @@ func (c *Connect) dropWill() {
 }
 
 // Check reports why c is not a legal packet under lim (nil: the standard
-// alone). What Check accepts, AppendTo encodes and Decode returns unchanged,
-// but for what the policies ignore.
+// alone), as its receiver would judge it. What Check accepts, AppendTo encodes
+// and Decode returns unchanged, but for what the policies ignore and for a Level
+// of 0, which comes back as Level311.
 func (c *Connect) Check(lim *Limits) error {
-	if c.longest() > maxText {
-		return &Error{Rule: RuleConnectLength, Type: TypeConnect, Limit: maxText, Value: c.longest()}
+	bad := func(rule Rule, field string, limit, value int) error {
+		return &Error{Rule: rule, Type: TypeConnect, Field: field, Limit: limit, Value: value}
+	}
+	switch {
+	case c.longest() > maxText:
+		return bad(RuleConnectLength, "payload", maxText, c.longest())
+	case c.WillQoS > 2: // MQTT-3.1.2-14
+		return bad(RuleWillQoS, "Will QoS", 2, int(c.WillQoS))
+	case !c.Will && len(c.WillTopic)+len(c.WillMessage) > 0: // MQTT-3.1.2-11
+		return bad(RuleWillClear, "Will topic", 0, len(c.WillTopic)+len(c.WillMessage))
+	case !c.HasUsername && len(c.Username) > 0: // MQTT-3.1.2-18
+		return bad(RuleUsernameClear, "user name", 0, len(c.Username))
+	case !c.HasPassword && len(c.Password) > 0: // MQTT-3.1.2-20
+		return bad(RulePasswordClear, "password", 0, len(c.Password))
 	}
 	return recheck(c.AppendTo(nil), TypeConnect, lim, func(f Frame, lim *Limits) error {
 		return new(Connect).Decode(f, lim)

@@ -105,13 +105,21 @@ func checkText(f Frame, i int, s []byte, name string) error {
 	return nil
 }
 
-// recheck judges an encoded packet as its receiver will.
+// sending returns the limits by which a packet to be sent is judged: what may
+// be sent is not what may be received, so that Types does not count.
+func sending(lim *Limits) Limits {
+	l := *orStandard(lim)
+	l.Types = 0
+	return l
+}
+
+// recheck judges an encoded packet of type t as its receiver will. raw is nil
+// for a packet that has no encoding.
 func recheck(raw []byte, t Type, lim *Limits, decode func(Frame, *Limits) error) error {
 	if raw == nil {
-		return &Error{Rule: lengthRules[t], Type: t, Limit: MaxRemaining, Value: MaxRemaining + 1}
+		return &Error{Rule: lengthRules[t&15], Type: t, Limit: MaxRemaining}
 	}
-	l := *orStandard(lim)
-	l.Types = 0 // what may be sent is not what may be received
+	l := sending(lim)
 	f, _, _, err := Next(raw, &l)
 	if err != nil {
 		return err

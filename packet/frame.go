@@ -57,7 +57,7 @@ func Next(b []byte, lim *Limits) (f Frame, n, need int, err error) {
 		rem = int(b[1])
 	} else if rem, h = longRemaining(b); h <= 0 {
 		if h < 0 {
-			return Frame{}, 0, 0, &Error{Rule: RuleRemainingLength, Type: Type(first >> 4), Offset: 4, Limit: 4, Value: 5}
+			return Frame{}, 0, 0, &Error{Rule: RuleRemainingLength, Type: Type(first >> 4), Field: "remaining length", Offset: 4, Limit: 4, Value: 5}
 		}
 		return Frame{}, 0, 1, nil
 	}

@@ -162,11 +162,8 @@ func (p *Publish) decode(f Frame, lim *Limits) error {
 		return fail(f, 0, RuleTopicMissing, "topic name", 0, len(f.Body()))
 	}
 	if e := checkName(topic, lim); e != nil {
-		if e.Rule == RuleTopicWildcard {
-			e.Rule = RulePublishWildcard // MQTT-3.3.2-2
-		}
-		e.Type, e.Field, e.Offset = TypePublish, "topic name", int(f.head)+2+e.Offset
-		return e
+		e.Offset += int(f.head) + 2
+		return e.inPublish()
 	}
 	v.Topic = topic
 
@@ -190,32 +187,44 @@ func (p *Publish) decode(f Frame, lim *Limits) error {
 }
 
 // Check reports why p is not a legal packet under lim (nil: the standard
-// alone). What Check accepts, AppendTo encodes and Decode returns unchanged.
+// alone), as its receiver would judge it. What Check accepts, AppendTo encodes
+// and Decode returns unchanged, but for what the policies ignore.
 func (p *Publish) Check(lim *Limits) error {
-	lim = orStandard(lim)
-	if err := examineFirst(p.first(), lim); err != nil {
+	l := sending(lim)
+	bad := func(rule Rule, field string, limit, value int) error {
+		return &Error{Rule: rule, Type: TypePublish, Field: field, Limit: limit, Value: value}
+	}
+	if p.QoS > 2 { // MQTT-3.3.1-4
+		return bad(RuleQoS3, "QoS", 2, int(p.QoS))
+	}
+	if err := examineFirst(p.first(), &l); err != nil {
 		return err
 	}
-	if p.QoS > 2 {
-		return &Error{Rule: RuleQoS3, Type: TypePublish, Field: "QoS", Value: int(p.QoS)}
+	if e := checkName(p.Topic, &l); e != nil {
+		return e.inPublish()
 	}
-	if e := checkName(p.Topic, lim); e != nil {
-		if e.Rule == RuleTopicWildcard {
-			e.Rule = RulePublishWildcard
-		}
-		e.Type, e.Field = TypePublish, "topic name"
-		return e
+	if p.QoS == 0 && p.ID != 0 { // MQTT-2.3.1-5
+		return bad(RuleIDWithoutQoS, "packet identifier", 0, int(p.ID))
 	}
-	if (p.ID == 0) != (p.QoS == 0) {
-		return &Error{Rule: RuleZeroID, Type: TypePublish, Field: "packet identifier", Value: int(p.ID)}
+	if p.QoS > 0 && p.ID == 0 { // MQTT-2.3.1-1
+		return bad(RuleZeroID, "packet identifier", 0, 0)
 	}
-	if lim.Payload > 0 && len(p.Payload) > lim.Payload {
-		return &Error{Rule: RuleLimitPayload, Type: TypePublish, Field: "payload", Limit: lim.Payload, Value: len(p.Payload)}
+	if l.Payload > 0 && len(p.Payload) > l.Payload {
+		return bad(RuleLimitPayload, "payload", l.Payload, len(p.Payload))
 	}
-	if rem := p.remaining(); !lim.fits(p.first(), rem) {
-		return misfit(p.first(), rem, lim)
+	if rem := p.remaining(); !l.fits(p.first(), rem) {
+		return misfit(p.first(), rem, &l)
 	}
 	return nil
+}
+
+// inPublish turns an error about a topic by itself into one about PUBLISH.
+func (e *Error) inPublish() *Error {
+	if e.Rule == RuleTopicWildcard {
+		e.Rule = RulePublishWildcard // MQTT-3.3.2-2
+	}
+	e.Type, e.Field = TypePublish, "topic name"
+	return e
 }
 
 // Size returns the number of bytes that AppendTo appends: 0 for a packet that

@@ -1,5 +1,7 @@
 package packet
 
+import "errors"
+
 // Source is what a Reader reads from. Every io.Reader is one.
 type Source interface {
 	Read(p []byte) (n int, err error)
@@ -11,6 +13,14 @@ const (
 	readerFloor = 512
 	readerAhead = 32 << 10
 )
+
+// ErrSource is the error of a Reader whose source breaks its own contract: it
+// keeps returning neither bytes nor an error, or claims more than it was asked
+// for.
+var ErrSource = errors.New("packet: the source misbehaves")
+
+// idleReads is how many reads in a row may return nothing.
+const idleReads = 100
 
 // Reader cuts frames off a stream. It is for callers who have an io.Reader and
 // not, as the broker has, the bytes already in hand.
@@ -29,6 +39,7 @@ type Reader struct {
 	at   int
 	end  int
 	size int // what the next buffer should hold
+	idle int // reads in a row that returned nothing
 	err  error
 }
 
@@ -101,8 +112,15 @@ func (r *Reader) fill(need int) {
 	}
 	room := r.buf[r.end:]
 	n, err := r.src.Read(room)
+	if n < 0 || n > len(room) {
+		n, err = 0, ErrSource
+	}
 	r.end += n
-	r.err = err
+	if r.err = err; n > 0 {
+		r.idle = 0
+	} else if r.idle++; r.idle >= idleReads && err == nil {
+		r.err = ErrSource
+	}
 	switch {
 	case n == len(room):
 		r.size = min(2*r.size, readerAhead)

@@ -1,5 +1,10 @@
 package packet
 
+import (
+	"maps"
+	"slices"
+)
+
 // Rule names the rule that an input breaks: a numbered statement of MQTT 3.1.1
 // ("MQTT-2.2.2-2"), a section of it where the standard demands something
 // without a number ("MQTT-2.2.3"), a passage of MQTT 3.1 ("MQTT31-..."), or a
@@ -13,6 +18,7 @@ const (
 	RuleTextNUL           Rule = "MQTT-1.5.3-2"
 	RuleFlags             Rule = "MQTT-2.2.2-2"
 	RuleZeroID            Rule = "MQTT-2.3.1-1"
+	RuleIDWithoutQoS      Rule = "MQTT-2.3.1-5"
 	RuleAckID             Rule = "MQTT-2.3.1-6"
 	RuleSubackID          Rule = "MQTT-2.3.1-7"
 	RuleFirstConnect      Rule = "MQTT-3.1.0-1"
@@ -21,6 +27,7 @@ const (
 	RuleProtocolLevel     Rule = "MQTT-3.1.2-2"
 	RuleConnectReserved   Rule = "MQTT-3.1.2-3"
 	RuleWillFields        Rule = "MQTT-3.1.2-9"
+	RuleWillClear         Rule = "MQTT-3.1.2-11"
 	RuleWillQoSClear      Rule = "MQTT-3.1.2-13"
 	RuleWillQoS           Rule = "MQTT-3.1.2-14"
 	RuleWillRetainClear   Rule = "MQTT-3.1.2-15"
@@ -95,6 +102,7 @@ var ruleTexts = map[Rule]string{
 	RuleTextNUL:           "a text field contains U+0000",
 	RuleFlags:             "the flag bits of the fixed header are not those of the packet type",
 	RuleZeroID:            "the packet identifier is 0",
+	RuleIDWithoutQoS:      "a QoS 0 PUBLISH has a packet identifier",
 	RuleAckID:             "an acknowledgement has the packet identifier 0, which no PUBLISH has",
 	RuleSubackID:          "an acknowledgement has the packet identifier 0, which no request has",
 	RuleFirstConnect:      "the first packet of a client is not CONNECT",
@@ -103,6 +111,7 @@ var ruleTexts = map[Rule]string{
 	RuleProtocolLevel:     "the protocol level is not accepted",
 	RuleConnectReserved:   "the reserved bit of the connect flags is 1",
 	RuleWillFields:        "the Will flag is set but Will topic or Will message is missing",
+	RuleWillClear:         "the Will flag is clear but there is a Will topic or Will message",
 	RuleWillQoSClear:      "the Will flag is clear but Will QoS is not 0",
 	RuleWillQoS:           "Will QoS is 3",
 	RuleWillRetainClear:   "the Will flag is clear but Will Retain is 1",
@@ -164,6 +173,12 @@ var ruleTexts = map[Rule]string{
 	RuleLimitTopic:      "a topic name or filter is longer than its limit",
 	RuleLimitTopicLevel: "a topic name or filter has more slashes than its limit",
 	RuleLimitFilters:    "SUBSCRIBE has more filters than its limit",
+}
+
+// Rules returns all rules, in order: for a table, or to register a metric for
+// each.
+func Rules() []Rule {
+	return slices.Sorted(maps.Keys(ruleTexts))
 }
 
 // Text says in one clause what is wrong with an input that breaks the rule.

@@ -33,6 +33,14 @@ func (s *Suback) Decode(f Frame, lim *Limits) error {
 	return nil
 }
 
+// Check reports why s is not a legal packet under lim (nil: the standard
+// alone), as its receiver would judge it.
+func (s *Suback) Check(lim *Limits) error {
+	return recheck(s.AppendTo(nil), TypeSuback, lim, func(f Frame, lim *Limits) error {
+		return new(Suback).Decode(f, lim)
+	})
+}
+
 // Size returns the number of bytes that AppendTo appends, 0 for a packet that
 // is too long to have an encoding.
 func (s *Suback) Size() int { return sizeOf(2 + len(s.Codes)) }

@@ -136,15 +136,16 @@ func (s *Subscribe) each(yield func([]byte, byte) bool) {
 	}
 }
 
-// Add appends a filter with the QoS asked for. It copies the filter and leaves
-// alone the frame that s may have been decoded from. A filter of more than
-// 65,535 bytes is not added.
-func (s *Subscribe) Add(filter []byte, qos byte) {
+// Add appends a filter with the QoS asked for and reports whether it could: a
+// filter of more than 65,535 bytes has no encoding. It copies the filter, and
+// leaves alone the frame that s may have been decoded from.
+func (s *Subscribe) Add(filter []byte, qos byte) bool {
 	if len(filter) > maxText {
-		return
+		return false
 	}
 	s.list = append(appendField(s.list, filter), qos)
 	s.count++
+	return true
 }
 
 // Check reports why s is not a legal packet under lim (nil: the standard

@@ -69,14 +69,16 @@ func (u *Unsubscribe) each(yield func([]byte) bool) {
 	}
 }
 
-// Add appends a filter. It copies the filter and leaves alone the frame that u
-// may have been decoded from. A filter of more than 65,535 bytes is not added.
-func (u *Unsubscribe) Add(filter []byte) {
+// Add appends a filter and reports whether it could: a filter of more than
+// 65,535 bytes has no encoding. It copies the filter, and leaves alone the frame
+// that u may have been decoded from.
+func (u *Unsubscribe) Add(filter []byte) bool {
 	if len(filter) > maxText {
-		return
+		return false
 	}
 	u.list = appendField(u.list, filter)
 	u.count++
+	return true
 }
 
 // Check reports why u is not a legal packet under lim (nil: the standard
