@@ -149,3 +149,24 @@ func TestFiltersComeAndGo(t *testing.T) {
 		t.Errorf("Stats are %+v, want %d nodes and few slots", st, 2*atATime)
 	}
 }
+
+// TestReconnectKeepsTable lets devices come back with the same filters: their
+// slots are used again, and the table stays as it is.
+func TestReconnectKeepsTable(t *testing.T) {
+	tree := New[int](Options{Shards: 1})
+	for i := range 100 {
+		tree.Subscribe(fmt.Sprintf("a/b/%d/d", i), 1, 1)
+	}
+	table := tree.shards[0].table.Load()
+	for i := range 1_000 {
+		filter := fmt.Sprintf("a/b/%d/d", i%100)
+		if !tree.Unsubscribe(filter, 1) || tree.Subscribe(filter, 2, 1) {
+			t.Fatalf("%s does not go from one subscriber to the other", filter)
+		}
+		tree.Unsubscribe(filter, 2)
+		tree.Subscribe(filter, 1, 1)
+	}
+	if tree.shards[0].table.Load() != table {
+		t.Error("the table was rebuilt")
+	}
+}

@@ -3,6 +3,7 @@ package topictree
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -89,6 +90,61 @@ func TestStorm(t *testing.T) {
 	read.Wait()
 	if st := tree.Stats(); st.Subscriptions != 2*stay || st.Filters != 2 || st.Nodes != 2 {
 		t.Errorf("%+v is left, want the %d subscriptions that stay", st, 2*stay)
+	}
+}
+
+// TestChangeBesideMatch makes one change while another goroutine matches, again
+// and again. Of the last matches before, beside and after the change, those
+// that count as current afterwards have to have seen it.
+func TestChangeBesideMatch(t *testing.T) {
+	const rounds = 10_000
+	topic, filters := []byte("storm/a/b/c"), []string{"storm/a/b/c", "storm/+/b/c"}
+	tree := New[int](Options{})
+	var last [8]Matches[int]
+	var begun, changed, ended, checked atomic.Int64 // the newest round of which this holds
+	await := func(n *atomic.Int64, round int64) {
+		for n.Load() < round {
+			runtime.Gosched()
+		}
+	}
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for round := int64(1); round <= rounds; round++ {
+			await(&checked, round-1)
+			for i := 0; changed.Load() < round; i++ {
+				tree.Match(topic, &last[i%len(last)])
+				begun.Store(round)
+				if i > len(last) {
+					runtime.Gosched() // there may be one core only
+				}
+			}
+			ended.Store(round)
+		}
+	})
+	current := 0
+	for round := int64(1); round <= rounds; round++ {
+		await(&begun, round)
+		filter, want := filters[(round-1)/2%2], int(round%2)
+		if want == 1 {
+			tree.Subscribe(filter, 1, 1)
+		} else {
+			tree.Unsubscribe(filter, 1)
+		}
+		changed.Store(round)
+		await(&ended, round)
+		for i := range last {
+			if !tree.Current(&last[i], topic) {
+				continue
+			}
+			if current++; last[i].Len() != want {
+				t.Errorf("round %d: a match counts as current with %d subscribers, want %d", round, last[i].Len(), want)
+			}
+		}
+		checked.Store(round)
+	}
+	reader.Wait()
+	if current == 0 {
+		t.Error("not one match was current")
 	}
 }
 
