@@ -1,0 +1,71 @@
+// Package server runs a broker as a process does: from settings to listeners, from signals to a clean end.
+package server
+
+import (
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"sampan/cmd/internal/address"
+	"sampan/cmd/internal/cli"
+	"sampan/cmd/internal/logging"
+	"sampan/cmd/internal/value"
+)
+
+// Settings are the flags of `sampan serve` and, under the same names, the keys of its configuration file.
+type Settings struct {
+	Data       string
+	Profile    value.Word
+	Durability value.Word
+
+	Listen    address.Listeners
+	Cert      string
+	Key       string
+	ClientCA  string
+	TLSPolicy value.Word
+
+	API     address.HTTP
+	Metrics address.HTTP
+	Oracle  string
+
+	Logging logging.Settings
+	Bounds  Bounds
+	Policy  Policy
+	Limits  Quantities
+
+	flags *pflag.FlagSet
+}
+
+// ConfigFlag names the configuration file; it is the one flag that the file itself cannot set.
+const ConfigFlag = "config"
+
+// Register adds the settings to a command, with their defaults.
+func (s *Settings) Register(command *cobra.Command) {
+	s.flags = command.Flags()
+	s.Profile = value.OneOf("platform", "open")
+	s.Durability = value.OneOf("disk", "os", "memory")
+	s.TLSPolicy = value.OneOf("modern", "platform", "legacy")
+	s.Listen = address.Listeners{URLs: []address.URL{{Scheme: address.MQTT, Host: "127.0.0.1", Port: 1883}}}
+	s.API = address.ServeAt("127.0.0.1:8080")
+
+	cli.Section(command, "What it is", func(f *pflag.FlagSet) {
+		f.StringVar(&s.Data, "data", "./sampan-data", "`DIR` that holds devices, sessions and messages; made if it is not there")
+		f.Var(&s.Profile, "profile", "platform: signed devices, their topics and the platform's limits; open: anybody, any topic")
+		f.Var(&s.Durability, "durability", "what an acknowledgement survives; disk: a power cut, os: kill -9, memory: nothing")
+	})
+	cli.Section(command, "Where it listens", func(f *pflag.FlagSet) {
+		f.Var(&s.Listen, "listen", "`URL` to listen on, once for each: mqtt://, mqtts://, ws://, wss://, psk://, unix:// or auto:// (told apart by the first bytes); port 0 is any free one")
+		f.StringVar(&s.Cert, "cert", "", "`FILE` with the server's certificate and its chain, PEM")
+		f.StringVar(&s.Key, "key", "", "`FILE` with the certificate's private key, PEM")
+		f.StringVar(&s.ClientCA, "client-ca", "", "`FILE` with the authorities of client certificates, PEM")
+		f.Var(&s.TLSPolicy, "tls-policy", "modern: TLS 1.2 and 1.3; platform: 1.0 to 1.2, as the platform documents; legacy: older still")
+		f.Var(&s.API, "api", "`ADDR` of the server-side HTTP API, or off")
+		f.Var(&s.Metrics, "metrics", "`ADDR` of the Prometheus metrics at /metrics, or off")
+	})
+	cli.Section(command, "What it tells", func(f *pflag.FlagSet) {
+		s.Logging.Register(f)
+		f.StringVar(&s.Oracle, "oracle", "", "`FILE` that gets a JSON line for each protocol violation by a client; - is standard output")
+	})
+	cli.Section(command, "How it behaves", s.Policy.register)
+	cli.Section(command, "Bounds of the broker (a number, or unlimited)", s.Bounds.register)
+	cli.Section(command, "Quantities of the platform (a number, or unlimited; in the open profile there are none unless set)", s.Limits.register)
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"sampan/cmd/internal/cli"
+	"sampan/cmd/internal/server"
+)
+
+func serveCommand() *cobra.Command {
+	var settings server.Settings
+	var path string
+	command := &cobra.Command{
+		Use:   "serve",
+		Short: "run the broker",
+		Long: `Run the broker until SIGTERM or SIGINT, which let clients take what waits for
+them, and exit with status 0. When every listener accepts, one line goes to standard output:
+
+  ready mqtt://127.0.0.1:1883 api=http://127.0.0.1:8080
+
+The log goes to standard error. SIGHUP reads the configuration file again. In the
+file every flag below is a key, as in 'sampan check' and its examples.`,
+		Example: `# signed devices on this machine only
+sampan serve
+# anybody may use any topic; the port is chosen by the system and printed
+sampan serve --profile open --durability memory --listen mqtt://127.0.0.1:0
+# two listeners, one of them encrypted
+sampan serve --listen mqtt://127.0.0.1:1883 --listen mqtts://:8883 --cert broker.pem --key broker.key
+sampan serve --config sampan.yaml`,
+		Args: cli.Args(),
+		RunE: func(command *cobra.Command, _ []string) error {
+			reload := make(chan os.Signal, 1)
+			signal.Notify(reload, syscall.SIGHUP)
+			defer signal.Stop(reload)
+			return server.Run(server.Process{
+				Out: command.OutOrStdout(), Err: command.ErrOrStderr(),
+				Stop: command.Context(), Reload: reload,
+				Load: func() (*server.Settings, error) {
+					s, err := server.Load(command.Flags(), path)
+					if err != nil {
+						return nil, err
+					}
+					return s, s.Check()
+				},
+			})
+		},
+	}
+	cli.Section(command, "Configuration", func(f *pflag.FlagSet) {
+		f.StringVar(&path, server.ConfigFlag, "", "YAML `FILE` with settings; flags given here win over it")
+	})
+	settings.Register(command)
+	return command
+}
