@@ -2,11 +2,12 @@ package broker
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -281,7 +282,9 @@ func (b *Broker) limitsFor(level byte) *packet.Limits { return &b.limits[level] 
 
 func (b *Broker) debug() bool { return b.log.Enabled(context.Background(), slog.LevelDebug) }
 
-// uniqueKey names a client that has not named itself. A NUL cannot be part of a client identifier.
+// uniqueKey names a client that has not named itself. Nobody else can guess the name and take over.
 func (b *Broker) uniqueKey() string {
-	return "\x00auto-" + strconv.FormatUint(b.names.Add(1), 10)
+	var random [12]byte
+	rand.Read(random[:]) // never fails
+	return "auto-" + hex.EncodeToString(random[:])
 }
