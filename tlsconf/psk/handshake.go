@@ -180,16 +180,16 @@ func (h *handshake) flush() error {
 	return err
 }
 
-// keys derives the master secret and both directions' protections. The
-// transcript must end with the ClientKeyExchange.
-func (h *handshake) keys(premaster []byte) (halves, error) {
+// keys derives the master secret and this side's protection. The transcript
+// must end with the ClientKeyExchange.
+func (h *handshake) keys(premaster []byte) (protection, error) {
 	if h.ems {
 		prf(h.master[:], premaster, "extended master secret", h.transcript.Sum(nil))
 	} else {
 		prf(h.master[:], premaster, "master secret", h.clientRandom[:], h.serverRandom[:])
 	}
 	clear(premaster)
-	return h.suite.protect(h.master[:], h.serverRandom[:], h.clientRandom[:], h.etm, h.config.random())
+	return h.suite.protect(h.c.isClient, h.master[:], h.serverRandom[:], h.clientRandom[:], h.etm, h.config.random())
 }
 
 // Finished labels, RFC 5246 section 7.4.9.
@@ -200,18 +200,14 @@ const (
 
 // sendFinished appends change_cipher_spec and Finished under the new
 // protection and sends the flight.
-func (h *handshake) sendFinished(label string, protection halves) error {
+func (h *handshake) sendFinished(label string, p protection) error {
 	out := &h.c.out
 	var err error
 	if h.flight, err = out.append(h.flight, recordChangeCipherSpec, []byte{1}); err != nil {
 		return err
 	}
 	out.mu.Lock()
-	if h.c.isClient {
-		out.seal = protection.client
-	} else {
-		out.seal = protection.server
-	}
+	out.seal = p.out
 	out.mu.Unlock()
 	h.message = wire.AppendFinished(h.message[:0], h.verifyData(label))
 	if err := h.add(h.message); err != nil {
@@ -225,15 +221,11 @@ func (h *handshake) sendFinished(label string, protection halves) error {
 // On a server this is where a wrong key and an unknown identity show. Both
 // fail at the same point by the same code and give the same alert; unknown is
 // for the local error only.
-func (h *handshake) readFinished(label string, protection halves, unknown bool) error {
+func (h *handshake) readFinished(label string, p protection, unknown bool) error {
 	if err := h.changeCipherSpec(); err != nil {
 		return err
 	}
-	if h.c.isClient {
-		h.c.in.open = protection.server
-	} else {
-		h.c.in.open = protection.client
-	}
+	h.c.in.open = p.in
 	want := h.verifyData(label)
 	_, message, err := h.next(wire.TypeFinished, wire.TypeFinished)
 	if err == nil && !hmac.Equal(message[wire.HeaderLen:], want) {

@@ -47,14 +47,14 @@ func (h *handshake) client() (state ConnectionState, err error) {
 	if err := h.add(h.message); err != nil {
 		return state, err
 	}
-	protection, err := h.keys(premaster(agreed, h.config.PSK))
+	p, err := h.keys(premaster(agreed, h.config.PSK))
 	if err != nil {
 		return state, internal(err)
 	}
-	if err := h.sendFinished(clientFinished, protection); err != nil {
+	if err := h.sendFinished(clientFinished, p); err != nil {
 		return state, err
 	}
-	if err := h.readFinished(serverFinished, protection, false); err != nil {
+	if err := h.readFinished(serverFinished, p, false); err != nil {
 		return state, err
 	}
 	state.Identity = string(h.config.Identity)

@@ -43,14 +43,14 @@ func (h *handshake) server(ctx context.Context) (state ConnectionState, err erro
 	if err != nil {
 		return state, err
 	}
-	protection, err := h.keys(secret)
+	p, err := h.keys(secret)
 	if err != nil {
 		return state, internal(err)
 	}
-	if err := h.readFinished(clientFinished, protection, !known); err != nil {
+	if err := h.readFinished(clientFinished, p, !known); err != nil {
 		return state, err
 	}
-	if err := h.sendFinished(serverFinished, protection); err != nil {
+	if err := h.sendFinished(serverFinished, p); err != nil {
 		return state, err
 	}
 	state = ConnectionState{

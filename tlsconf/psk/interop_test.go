@@ -263,6 +263,9 @@ func TestMbedTLSClient(t *testing.T) {
 		for _, etm := range []bool{true, false} {
 			for _, ems := range []bool{true, false} {
 				for fragment, length := range map[string]int{"0": 16384, "1": 512, "4": 4096} {
+					if fragment != "0" && !(etm && ems) {
+						continue
+					}
 					t.Run(fmt.Sprintf("%s/etm=%v/ems=%v/fragment=%d", CipherSuiteName(id), etm, ems, length), func(t *testing.T) {
 						foreign(t, serverConfig(), 40000, func(s ConnectionState) bool {
 							return s.CipherSuite == id && s.Identity == shortIdentity && s.ExtendedMasterSecret == ems &&

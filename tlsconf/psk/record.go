@@ -44,10 +44,10 @@ type recordIn struct {
 	r, w int
 	big  *[maxRecord]byte // backs buf if that is from the pool
 
-	open     seal.Half // nil: not protected yet
-	maxPlain int       // longest plaintext accepted
-	budget   int       // bytes of records still accepted; -1: no bound
-	idle     int       // records in a row without data
+	open     seal.Opener // nil: not protected yet
+	maxPlain int         // longest plaintext accepted
+	budget   int         // bytes of records still accepted; -1: no bound
+	idle     int         // records in a row without data
 }
 
 // next reads one record and returns its type and plaintext, which aliases the
@@ -150,10 +150,10 @@ func (in *recordIn) release() {
 // most while writing to the transport; see Conn.Close for who may interrupt.
 type recordOut struct {
 	mu       sync.Mutex
-	seal     seal.Half // nil: not protected yet
-	version  uint16    // in the record header; the first ClientHello differs
-	maxPlain int       // longest plaintext sent
-	err      error     // sticky: a record may have been cut short
+	seal     seal.Sealer // nil: not protected yet
+	version  uint16      // in the record header; the first ClientHello differs
+	maxPlain int         // longest plaintext sent
+	err      error       // sticky: a record may have been cut short
 }
 
 // write sends data as records of one type. The caller holds mu.

@@ -74,34 +74,44 @@ func suiteByID(id uint16) *suite {
 
 func (s *suite) aead() bool { return s.mac.New == nil }
 
-// halves are the two directions' protections.
-type halves struct{ client, server seal.Half }
+// protection is what one side uses: it seals what it sends and opens what it
+// receives.
+type protection struct {
+	out seal.Sealer
+	in  seal.Opener
+}
 
-// protect cuts the key block (RFC 5246 section 6.3) and makes both directions.
-// The key block is wiped.
-func (s *suite) protect(master, serverRandom, clientRandom []byte, etm bool, rand io.Reader) (h halves, err error) {
+// protect cuts the key block (RFC 5246 section 6.3) and makes one side's
+// protection. The key block is wiped.
+func (s *suite) protect(isClient bool, master, serverRandom, clientRandom []byte, etm bool, rand io.Reader) (p protection, err error) {
 	saltLen := 0
 	if s.aead() {
 		saltLen = seal.GCMSaltLen
 	}
 	block := prf(make([]byte, 2*(s.mac.Size+aesKeyLen+saltLen)), master, "key expansion", serverRandom, clientRandom)
 	defer clear(block)
+	// For each part the client's, then the server's.
 	rest := block
-	cut := func(n int) (v []byte) {
-		v, rest = rest[:n], rest[n:]
-		return v
-	}
-	clientMAC, serverMAC := cut(s.mac.Size), cut(s.mac.Size)
-	clientKey, serverKey := cut(aesKeyLen), cut(aesKeyLen)
-	clientSalt, serverSalt := cut(saltLen), cut(saltLen)
-	direction := func(macKey, key, salt []byte) (seal.Half, error) {
-		if s.aead() {
-			return seal.NewGCM(key, salt)
+	cut := func(n int) (out, in []byte) {
+		out, in, rest = rest[:n], rest[n:2*n], rest[2*n:]
+		if !isClient {
+			out, in = in, out
 		}
-		return seal.NewCBC(seal.CBCOptions{Key: key, MACKey: macKey, MAC: s.mac, EncryptThenMAC: etm, Rand: rand})
+		return out, in
 	}
-	if h.client, err = direction(clientMAC, clientKey, clientSalt); err == nil {
-		h.server, err = direction(serverMAC, serverKey, serverSalt)
+	outMAC, inMAC := cut(s.mac.Size)
+	outKey, inKey := cut(aesKeyLen)
+	outSalt, inSalt := cut(saltLen)
+	if s.aead() {
+		if p.out, err = seal.NewGCMSealer(outKey, outSalt); err == nil {
+			p.in, err = seal.NewGCMOpener(inKey, inSalt)
+		}
+		return p, err
 	}
-	return h, err
+	o := seal.CBCOptions{Key: outKey, MACKey: outMAC, MAC: s.mac, EncryptThenMAC: etm, Rand: rand}
+	if p.out, err = seal.NewCBCSealer(o); err == nil {
+		o.Key, o.MACKey = inKey, inMAC
+		p.in, err = seal.NewCBCOpener(o)
+	}
+	return p, err
 }

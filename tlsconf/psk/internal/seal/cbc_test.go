@@ -2,6 +2,7 @@ package seal
 
 import (
 	"bytes"
+	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/rand"
@@ -23,7 +24,9 @@ var macs = []struct {
 
 const typeData = 23
 
-func cbcPair(t testing.TB, mac MAC, etm bool) (sealer, opener *cbc) {
+// cbcPair makes both ends; reset sets the number of the record that the opener
+// expects next.
+func cbcPair(t testing.TB, mac MAC, etm bool) (sealer *cbcSealer, opener Opener, reset func(seq uint64)) {
 	t.Helper()
 	o := CBCOptions{
 		Key:            bytes.Repeat([]byte{7}, 16),
@@ -32,21 +35,28 @@ func cbcPair(t testing.TB, mac MAC, etm bool) (sealer, opener *cbc) {
 		EncryptThenMAC: etm,
 		Rand:           rand.Reader,
 	}
-	s, err := NewCBC(o)
+	s, err := NewCBCSealer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := NewCBC(o)
+	r, err := NewCBCOpener(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.(*cbc), r.(*cbc)
+	return s.(*cbcSealer), r, func(seq uint64) {
+		switch r := r.(type) {
+		case *outerOpener:
+			r.seq = seq
+		case *innerOpener:
+			r.seq = seq
+		}
+	}
 }
 
 // handMade builds a record with any padding: content, its MAC and the bytes
 // given behind it, encrypted. It repeats RFC 5246 section 6.2.3.2 in the
 // plainest form.
-func handMade(c *cbc, mac MAC, macKey []byte, seq uint64, content, tail []byte) []byte {
+func handMade(mac MAC, macKey []byte, seq uint64, content, tail []byte) []byte {
 	var head [headLen]byte
 	putHead(&head, seq, typeData, len(content))
 	h := hmac.New(mac.New, macKey)
@@ -58,7 +68,8 @@ func handMade(c *cbc, mac MAC, macKey []byte, seq uint64, content, tail []byte) 
 	}
 	iv := bytes.Repeat([]byte{3}, blockLen)
 	out := make([]byte, len(body))
-	cipher.NewCBCEncrypter(c.block, iv).CryptBlocks(out, body)
+	block, _ := aes.NewCipher(bytes.Repeat([]byte{7}, 16))
+	cipher.NewCBCEncrypter(block, iv).CryptBlocks(out, body)
 	return append(iv, out...)
 }
 
@@ -69,7 +80,7 @@ func TestCBCRoundTrip(t *testing.T) {
 	for _, m := range macs {
 		for _, etm := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/etm=%v", m.name, etm), func(t *testing.T) {
-				s, r := cbcPair(t, m.mac, etm)
+				s, r, _ := cbcPair(t, m.mac, etm)
 				for n := 0; n <= 300; n++ {
 					content := make([]byte, n)
 					rand.Read(content)
@@ -98,7 +109,7 @@ func TestCBCRoundTrip(t *testing.T) {
 // Every padding that RFC 5246 allows is accepted, from the least to 256 bytes.
 func TestCBCAcceptsEveryPadding(t *testing.T) {
 	for _, m := range macs {
-		_, r := cbcPair(t, m.mac, false)
+		_, r, _ := cbcPair(t, m.mac, false)
 		macKey := bytes.Repeat([]byte{9}, m.mac.Size)
 		seq := uint64(0)
 		for contentLen := range 70 {
@@ -107,7 +118,7 @@ func TestCBCAcceptsEveryPadding(t *testing.T) {
 				if (contentLen+m.mac.Size+pad)%blockLen != 0 {
 					continue
 				}
-				fragment := handMade(r, m.mac, macKey, seq, content, fill(pad))
+				fragment := handMade(m.mac, macKey, seq, content, fill(pad))
 				seq++
 				got, err := r.Open(typeData, fragment)
 				if err != nil || !bytes.Equal(got, content) {
@@ -122,12 +133,12 @@ func TestCBCAcceptsEveryPadding(t *testing.T) {
 // padding that claims more than the record holds.
 func TestCBCRefusesBadPadding(t *testing.T) {
 	for _, m := range macs {
-		_, r := cbcPair(t, m.mac, false)
+		_, r, _ := cbcPair(t, m.mac, false)
 		macKey := bytes.Repeat([]byte{9}, m.mac.Size)
 		seq := uint64(0)
 		refused := func(content, tail []byte, what string) {
 			t.Helper()
-			fragment := handMade(r, m.mac, macKey, seq, content, tail)
+			fragment := handMade(m.mac, macKey, seq, content, tail)
 			seq++
 			if _, err := r.Open(typeData, fragment); !errors.Is(err, ErrBadRecord) {
 				t.Fatalf("%s: %s: got %v", m.name, what, err)
@@ -153,7 +164,7 @@ func TestCBCRefusesBadPadding(t *testing.T) {
 func TestCBCRefusesEveryFlippedBit(t *testing.T) {
 	for _, m := range macs {
 		for _, etm := range []bool{false, true} {
-			s, r := cbcPair(t, m.mac, etm)
+			s, r, reset := cbcPair(t, m.mac, etm)
 			for bit := 0; ; bit++ {
 				fragment, _ := s.Seal(nil, typeData, []byte("some content of a packet"))
 				if bit == 8*len(fragment) {
@@ -166,7 +177,7 @@ func TestCBCRefusesEveryFlippedBit(t *testing.T) {
 			}
 			// The numbering went on: the next one is read.
 			fragment, _ := s.Seal(nil, typeData, []byte("next"))
-			r.seq = s.seq - 1
+			reset(s.seq - 1)
 			if _, err := r.Open(typeData, fragment); err != nil {
 				t.Fatal(err)
 			}
@@ -177,12 +188,12 @@ func TestCBCRefusesEveryFlippedBit(t *testing.T) {
 func TestCBCRefusesWrongTypeOrderAndLength(t *testing.T) {
 	for _, m := range macs {
 		for _, etm := range []bool{false, true} {
-			s, r := cbcPair(t, m.mac, etm)
+			s, r, reset := cbcPair(t, m.mac, etm)
 			first, _ := s.Seal(nil, typeData, []byte("first"))
 			second, _ := s.Seal(nil, typeData, []byte("second"))
 			try := func(what string, typ byte, fragment []byte) {
 				t.Helper()
-				r.seq = 0
+				reset(0)
 				if _, err := r.Open(typ, bytes.Clone(fragment)); !errors.Is(err, ErrBadRecord) {
 					t.Errorf("%s etm=%v: %s: got %v", m.name, etm, what, err)
 				}
@@ -194,7 +205,7 @@ func TestCBCRefusesWrongTypeOrderAndLength(t *testing.T) {
 			}
 			try("one longer", typeData, append(bytes.Clone(first), 0))
 			try("a block longer", typeData, append(bytes.Clone(first), make([]byte, blockLen)...))
-			r.seq = 0
+			reset(0)
 			if _, err := r.Open(typeData, bytes.Clone(first)); err != nil {
 				t.Fatal(err)
 			}
@@ -206,7 +217,7 @@ func TestCBCRefusesWrongTypeOrderAndLength(t *testing.T) {
 }
 
 func TestCBCInitialVectorsDiffer(t *testing.T) {
-	s, _ := cbcPair(t, macs[0].mac, false)
+	s, _, _ := cbcPair(t, macs[0].mac, false)
 	a, _ := s.Seal(nil, typeData, []byte("same"))
 	b, _ := s.Seal(nil, typeData, []byte("same"))
 	if bytes.Equal(a[:blockLen], b[:blockLen]) {
@@ -215,7 +226,7 @@ func TestCBCInitialVectorsDiffer(t *testing.T) {
 }
 
 func TestCBCReportsFailingRandomness(t *testing.T) {
-	s, _ := cbcPair(t, macs[0].mac, false)
+	s, _, _ := cbcPair(t, macs[0].mac, false)
 	s.rand = bytes.NewReader(nil)
 	if out, err := s.Seal([]byte("kept"), typeData, []byte("x")); err == nil || string(out) != "kept" {
 		t.Errorf("got %q, %v", out, err)
@@ -269,30 +280,30 @@ func TestCBCOpenWorkIsTheSameForEveryPadding(t *testing.T) {
 		counted := MAC{Size: m.mac.Size, New: func() hash.Hash {
 			return countingHash{m.mac.New().(stateHash), &writes, &written}
 		}}
-		_, r := cbcPair(t, m.mac, false)
+		_, r, reset := cbcPair(t, m.mac, false)
 		macKey := bytes.Repeat([]byte{9}, m.mac.Size)
 		blind, err := newBlindMAC(counted, macKey)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.blind = blind
+		r.(*innerOpener).mac = blind
 		for _, blocks := range []int{3, 4, 5, 6, 17, 20, 21, 40} {
 			n := blocks * blockLen
 			type work struct{ writes, bytes int }
 			seen := map[work]string{}
 			open := func(what string, fragment []byte) {
 				writes, written = 0, 0
-				r.seq = 0
+				reset(0)
 				r.Open(typeData, fragment)
 				seen[work{writes, written}] = what
 			}
 			for pad := 1; pad <= 256 && pad <= n-m.mac.Size; pad++ {
 				content := make([]byte, n-m.mac.Size-pad)
-				good := handMade(r, m.mac, macKey, 0, content, fill(pad))
+				good := handMade(m.mac, macKey, 0, content, fill(pad))
 				open(fmt.Sprintf("padding %d", pad), bytes.Clone(good))
 				tail := fill(pad)
 				tail[0] ^= 0x80
-				open(fmt.Sprintf("bad padding %d", pad), handMade(r, m.mac, macKey, 0, content, tail))
+				open(fmt.Sprintf("bad padding %d", pad), handMade(m.mac, macKey, 0, content, tail))
 				good[blockLen] ^= 1 // garbles the first block and so the MAC
 				open(fmt.Sprintf("bad MAC, padding %d", pad), good)
 			}
@@ -348,13 +359,13 @@ func BenchmarkOpen(b *testing.B) {
 		for _, etm := range []bool{false, true} {
 			for _, n := range []int{100, MaxPlaintext} {
 				b.Run(fmt.Sprintf("CBC-%s/etm=%v/%d", m.name, etm, n), func(b *testing.B) {
-					s, r := cbcPair(b, m.mac, etm)
+					s, r, reset := cbcPair(b, m.mac, etm)
 					fragment, _ := s.Seal(nil, typeData, make([]byte, n))
 					work := make([]byte, len(fragment))
 					b.SetBytes(int64(n))
 					b.ReportAllocs()
 					for b.Loop() {
-						r.seq = 0
+						reset(0)
 						copy(work, fragment)
 						if _, err := r.Open(typeData, work); err != nil {
 							b.Fatal(err)
@@ -371,7 +382,7 @@ func BenchmarkOpen(b *testing.B) {
 // should agree within the noise.
 func BenchmarkOpenInnerMAC(b *testing.B) {
 	for _, m := range macs {
-		_, r := cbcPair(b, m.mac, false)
+		_, r, reset := cbcPair(b, m.mac, false)
 		macKey := bytes.Repeat([]byte{9}, m.mac.Size)
 		const n = 320
 		bad := fill(16)
@@ -380,15 +391,15 @@ func BenchmarkOpenInnerMAC(b *testing.B) {
 			name     string
 			fragment []byte
 		}{
-			{"least", handMade(r, m.mac, macKey, 0, make([]byte, n-m.mac.Size-1), fill(1))},
-			{"most", handMade(r, m.mac, macKey, 0, make([]byte, n-m.mac.Size-256), fill(256))},
-			{"wrong", handMade(r, m.mac, macKey, 1, make([]byte, n-m.mac.Size-16), bad)},
+			{"least", handMade(m.mac, macKey, 0, make([]byte, n-m.mac.Size-1), fill(1))},
+			{"most", handMade(m.mac, macKey, 0, make([]byte, n-m.mac.Size-256), fill(256))},
+			{"wrong", handMade(m.mac, macKey, 1, make([]byte, n-m.mac.Size-16), bad)},
 		} {
 			b.Run(m.name+"/padding="+c.name, func(b *testing.B) {
 				work := make([]byte, len(c.fragment))
 				b.ReportAllocs()
 				for b.Loop() {
-					r.seq = 0
+					reset(0)
 					copy(work, c.fragment)
 					r.Open(typeData, work)
 				}

@@ -23,9 +23,14 @@ type gcm struct {
 	head  [headLen]byte
 }
 
-// NewGCM makes one direction from its part of the key block: a 16- or 32-byte
+// NewGCMSealer makes one end from its part of the key block: a 16- or 32-byte
 // key and GCMSaltLen bytes of salt. Both are copied.
-func NewGCM(key, salt []byte) (Half, error) {
+func NewGCMSealer(key, salt []byte) (Sealer, error) { return newGCM(key, salt) }
+
+// NewGCMOpener is NewGCMSealer for the other end.
+func NewGCMOpener(key, salt []byte) (Opener, error) { return newGCM(key, salt) }
+
+func newGCM(key, salt []byte) (*gcm, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err

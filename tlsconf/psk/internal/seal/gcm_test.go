@@ -9,11 +9,11 @@ import (
 func gcmPair(t testing.TB) (sealer, opener *gcm) {
 	t.Helper()
 	key, salt := bytes.Repeat([]byte{7}, 16), []byte{1, 2, 3, 4}
-	s, err := NewGCM(key, salt)
+	s, err := NewGCMSealer(key, salt)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, _ := NewGCM(key, salt)
+	r, _ := NewGCMOpener(key, salt)
 	return s.(*gcm), r.(*gcm)
 }
 
@@ -61,10 +61,14 @@ func TestGCMRefusesEveryFlippedBitCutAndReplay(t *testing.T) {
 }
 
 func TestNewRefusesKeysOfWrongLength(t *testing.T) {
-	if _, err := NewGCM(make([]byte, 5), nil); err == nil {
+	if _, err := NewGCMSealer(make([]byte, 5), nil); err == nil {
 		t.Error("GCM took a key of 5 bytes")
 	}
-	if _, err := NewCBC(CBCOptions{Key: make([]byte, 5), MAC: macs[0].mac}); err == nil {
-		t.Error("CBC took a key of 5 bytes")
+	o := CBCOptions{Key: make([]byte, 5), MAC: macs[0].mac}
+	if _, err := NewCBCSealer(o); err == nil {
+		t.Error("the CBC sealer took a key of 5 bytes")
+	}
+	if _, err := NewCBCOpener(o); err == nil {
+		t.Error("the CBC opener took a key of 5 bytes")
 	}
 }

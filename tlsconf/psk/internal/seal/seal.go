@@ -27,13 +27,17 @@ const MaxFragment = MaxPlaintext + 16 + 256 + 32
 // ErrBadRecord is the one answer to a record that does not verify.
 var ErrBadRecord = errors.New("record does not verify")
 
-// Half is the protection of one direction. It counts the records itself, is
-// used by one goroutine at a time, and either seals or opens, never both.
-type Half interface {
+// Sealer protects the records of one direction. It counts them itself and is
+// used by one goroutine at a time.
+type Sealer interface {
 	// Seal appends the protected fragment of a record to dst. plain is not
 	// kept, at most MaxPlaintext bytes, and must not overlap dst's free
 	// capacity. An error comes only from the source of randomness.
 	Seal(dst []byte, typ byte, plain []byte) ([]byte, error)
+}
+
+// Opener is the other end of a Sealer, with the same rules.
+type Opener interface {
 	// Open verifies a fragment and returns its plaintext, decrypted in place:
 	// it aliases fragment. The only error is ErrBadRecord.
 	Open(typ byte, fragment []byte) ([]byte, error)
