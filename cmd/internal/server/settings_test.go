@@ -1,0 +1,184 @@
+package server
+
+import (
+	"log/slog"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
+	"sampan/broker"
+	"sampan/broker/quota"
+	"sampan/packet"
+)
+
+// parse makes settings of a command line.
+func parse(t *testing.T, args ...string) *Settings {
+	t.Helper()
+	s := new(Settings)
+	command := new(cobra.Command)
+	s.Register(command)
+	if err := command.Flags().Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Whoever adds a quantity to the platform's table finds it missing here.
+func TestEveryQuantityIsASetting(t *testing.T) {
+	var args []string
+	s := parse(t)
+	for _, q := range s.Limits.limits {
+		args = append(args, "--"+q.name, map[string]string{"count": "1", "size": "1", "duration": "1ns"}[q.value.Type()])
+	}
+	for _, item := range quota.Items() {
+		args = append(args, "--"+rateFlag(item), "1/s")
+	}
+	var got quota.Limits
+	parse(t, args...).Limits.apply(&got)
+	v := reflect.ValueOf(got)
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Name
+		if name == "Rates" {
+			for item, rate := range got.Rates {
+				if rate != quota.PerSecond(1) {
+					t.Errorf("no setting sets the rate %s", quota.Item(item))
+				}
+			}
+		} else if v.Field(i).Int() != 1 {
+			t.Errorf("no setting sets quota.Limits.%s", name)
+		}
+	}
+}
+
+func TestQuantitiesKeepWhatWasNotSet(t *testing.T) {
+	want := quota.Platform()
+	want.Payload, want.Subscriptions, want.Rates[quota.UplinkQoS0], want.Rates[quota.Connects] = 1<<20, 0, quota.Rate{Limit: 5, Per: time.Minute}, quota.Rate{Per: time.Millisecond}
+	got := parse(t, "--limit-payload=1MiB", "--limit-subscriptions=unlimited", "--rate-uplink-qos0=5/min", "--rate-connects=unlimited").quotas()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if got := parse(t, "--profile=open", "--limit-tokens-per-device=3").quotas(); !reflect.DeepEqual(got, &quota.Limits{TokensPerDevice: 3}) {
+		t.Errorf("open: %+v", got)
+	}
+	if rate := parse(t, "--rate-connects=unlimited").quotas().Rate(quota.Connects); rate.Limited() {
+		t.Errorf("unlimited is %s", rate)
+	}
+}
+
+// The broker has the platform's limits as defaults of its own; they and the table must not drift apart.
+func TestTheBrokersDefaultsAreThePlatforms(t *testing.T) {
+	platform := quota.Platform()
+	limits := packet.DefaultLimits()
+	for _, c := range []struct {
+		name        string
+		table, code int
+	}{
+		{"payload", int(platform.Payload), limits.Payload},
+		{"topic", int(platform.TopicLength), limits.Topic},
+		{"slashes", platform.TopicSlashes, limits.Slashes},
+		{"filters", platform.FiltersPerSubscribe, limits.Filters},
+	} {
+		if c.table != c.code {
+			t.Errorf("%s: %d in the table, %d by default", c.name, c.table, c.code)
+		}
+	}
+	o := parse(t).options(slog.New(slog.DiscardHandler))
+	o.Authenticator = broker.AuthenticatorFunc(nil)
+	b, err := broker.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Shutdown(t.Context())
+	bounds := b.Stats().Bounds
+	if int(bounds.Subscriptions) != platform.Subscriptions || int(bounds.Window) != platform.InFlight {
+		t.Errorf("the broker's bounds are %+v", bounds)
+	}
+}
+
+func TestBoundsBecomeOptions(t *testing.T) {
+	s := parse(t, "--profile=open", "--max-connections=5", "--session-expiry=unlimited", "--queue-bytes=1MiB",
+		"--limit-subscriptions=7", "--limit-in-flight=unlimited", "--limit-keep-alive-max=10m",
+		"--forbidden-publish=close", "--delivered-qos=publisher", "--keep-alive-zero=accept", "--keep-alive-long=clamp", "--queue-full=drop-newest")
+	got := s.options(nil)
+	want := broker.Options{
+		Profile: broker.Open, MaxConnections: 5, SessionExpiry: broker.Unlimited, QueueBytes: 1 << 20,
+		MaxSubscriptions: 7, Window: broker.Unlimited, KeepAliveMax: 10 * time.Minute,
+		CloseOnForbidden: true, DeliveredQoS: broker.PublishersQoS, AllowNoKeepAlive: true, ClampKeepAlive: true, DropNewest: true,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff(broker.Options{Profile: broker.Platform}, parse(t).options(nil)); diff != "" {
+		t.Errorf("nothing set: (-want +got)\n%s", diff)
+	}
+}
+
+// Every bound reaches an option of its own.
+func TestEveryBoundIsAnOption(t *testing.T) {
+	for _, b := range parse(t).Bounds.bounds {
+		s := parse(t, "--"+b.name+"=unlimited")
+		changed := 0
+		o, zero := reflect.ValueOf(s.options(nil)), reflect.ValueOf(broker.Options{})
+		for i := range o.NumField() {
+			if f := o.Field(i); f.CanInt() && f.Int() != zero.Field(i).Int() {
+				changed++
+			}
+		}
+		if changed != 1 {
+			t.Errorf("--%s changes %d options", b.name, changed)
+		}
+	}
+}
+
+func TestDecodeLimits(t *testing.T) {
+	if got := parse(t).decodeLimits(); got != nil {
+		t.Errorf("nothing set: %+v", got)
+	}
+	want := packet.DefaultLimits()
+	want.Payload, want.Remaining = 1<<20, 1<<20+128+4
+	if diff := cmp.Diff(&want, parse(t, "--limit-payload=1MiB").decodeLimits()); diff != "" {
+		t.Errorf("payload: (-want +got)\n%s", diff)
+	}
+	want = packet.DefaultLimits()
+	want.Topic, want.Slashes, want.Filters, want.Remaining = 0, 0, 20, want.Payload+math.MaxUint16+4
+	if diff := cmp.Diff(&want, parse(t, "--profile=open", "--limit-filters-per-subscribe=20").decodeLimits()); diff != "" {
+		t.Errorf("open: (-want +got)\n%s", diff)
+	}
+	want = packet.DefaultLimits()
+	want.Payload, want.Remaining = 0, 0
+	if diff := cmp.Diff(&want, parse(t, "--limit-payload=unlimited").decodeLimits()); diff != "" {
+		t.Errorf("unlimited: (-want +got)\n%s", diff)
+	}
+}
+
+func TestCheckFindsWhatIsWrongTogether(t *testing.T) {
+	for _, c := range []struct {
+		explains string
+		args     []string
+	}{
+		{"", nil},
+		{"", []string{"--listen=mqtt://127.0.0.1:0", "--listen=ws://127.0.0.1:0"}},
+		{"127.0.0.1:1 is named twice", []string{"--listen=mqtt://127.0.0.1:1", "--listen=ws://127.0.0.1:1"}},
+		{"cert and key belong together", []string{"--key=k"}},
+	} {
+		err := parse(t, c.args...).Check()
+		if (err == nil) != (c.explains == "") || err != nil && !strings.Contains(err.Error(), c.explains) {
+			t.Errorf("%v: %v, want %q", c.args, err, c.explains)
+		}
+	}
+}
+
+func TestWhatNeedsANewStartIsNamed(t *testing.T) {
+	before := parse(t, "--max-sessions=7")
+	if names := before.changes(parse(t, "--max-sessions=7", "--log-level=debug", "--log-format=json")); len(names) != 0 {
+		t.Errorf("live settings are said to need a new start: %v", names)
+	}
+	if names := before.changes(parse(t, "--max-sessions=8", "--listen=mqtt://:1")); !cmp.Equal(names, []string{"listen", "max-sessions"}) {
+		t.Errorf("changed: %v", names)
+	}
+}
