@@ -44,10 +44,19 @@ const (
 // Ticks converts nanoseconds of a clock into what a stamp carries.
 func Ticks(ns int64) uint64 { return uint64(ns) / uint64(Tick) & tickMask }
 
-// Between is the time from one stamped moment to a later one.
+// Between is the time from one stamped moment to a later one; 0 if it is
+// earlier.
 func Between(from, to uint64) time.Duration {
-	return time.Duration((to-from)&tickMask) * Tick
+	d := (to - from) & tickMask
+	if d > tickMask/2 {
+		return 0
+	}
+	return time.Duration(d) * Tick
 }
+
+// Within reports whether a stamped moment lies in the span of so many ticks
+// that begins at from.
+func Within(moment, from, span uint64) bool { return (moment-from)&tickMask < span }
 
 // Stamp is what a payload says about its message.
 type Stamp struct {

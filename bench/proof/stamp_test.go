@@ -64,6 +64,14 @@ func TestTicksWrap(t *testing.T) {
 	if got := Between(from, (from+20)&tickMask); got != 20*Tick {
 		t.Errorf("across the wrap: %v, want %v", got, 20*Tick)
 	}
+	for moment, want := range map[uint64]bool{from - 1: false, from: true, 8: true, 9: false} {
+		if Within(moment, from, 19) != want {
+			t.Errorf("%d within 19 ticks from %d: want %v", moment, from, want)
+		}
+	}
+	if got := Between(20, 19); got != 0 {
+		t.Errorf("backwards: %v, want 0", got)
+	}
 }
 
 func BenchmarkOpen(b *testing.B) {

@@ -115,8 +115,8 @@ func (l *streamed) Dial(e Endpoint, h Handler) Conn {
 	return s
 }
 
-// dial makes the connection that the endpoint asks for.
-func (e Endpoint) dial(ctx context.Context) (net.Conn, error) {
+// Open makes the connection that the endpoint asks for.
+func (e Endpoint) Open(ctx context.Context) (net.Conn, error) {
 	switch {
 	case e.Dial != nil:
 		return e.Dial(ctx)
@@ -133,7 +133,7 @@ func (e Endpoint) dial(ctx context.Context) (net.Conn, error) {
 // read dials and then reads until the end.
 func (s *stream) read(e Endpoint) {
 	l := s.lane
-	conn, err := e.dial(s.ctx)
+	conn, err := e.Open(s.ctx)
 	l.mu.Lock()
 	if err != nil {
 		s.fail(fmt.Errorf("%w: %w", ErrDial, err))

@@ -1,0 +1,150 @@
+package load
+
+import (
+	"errors"
+	"time"
+)
+
+// Cycle is a load of connections: clients connect, do something, disconnect,
+// and connect again.
+type Cycle struct {
+	// From and To are the range of clients that take turns.
+	From, To int
+	// Rate is the number of connections begun in a second, whatever becomes of
+	// them. 0: as fast as Together allows.
+	Rate float64
+	// Together is how many are on their way at once. 0: 64, or with a Rate as
+	// many as there are clients.
+	Together int
+	// Each is the number of cycles in all. 0: until Halt.
+	Each uint64
+	// Stay ends a cycle with CONNACK and keeps the connection.
+	Stay bool
+	// Message makes each connection publish one message of the client's first
+	// stream and wait until it has come back, before it disconnects.
+	Message bool
+}
+
+// Cycle begins cycles. The time of each counts from when it was to begin, to
+// the CONNACK in Times.Connect and to its end in Times.Cycle.
+func (e *Engine) Cycle(c Cycle) error {
+	if c.From < 0 || c.To > len(e.clients) || c.From >= c.To {
+		return errors.New("load: no clients for cycles")
+	}
+	if c.Together <= 0 {
+		c.Together = defaultTogether
+		if c.Rate > 0 {
+			c.Together = c.To - c.From
+		}
+	}
+	n := len(e.lanes)
+	start := e.clock.Now()
+	for i, l := range e.lanes {
+		y := &cycler{lane: l, Cycle: c, next: start, left: ^uint64(0), together: max(c.Together/n, 1)}
+		for _, cl := range l.clients {
+			if cl.index >= c.From && cl.index < c.To {
+				if c.Message && len(cl.pubs) == 0 {
+					return errors.New("load: a cycle with a message needs a stream for each client")
+				}
+				y.idle = append(y.idle, cl)
+			}
+		}
+		if c.Each > 0 {
+			y.left = c.Each / uint64(n)
+			if uint64(i) < c.Each%uint64(n) {
+				y.left++
+			}
+		}
+		if c.Rate > 0 {
+			y.period = float64(n) / c.Rate * float64(time.Second)
+			y.next += int64(y.period * float64(i) / float64(n))
+		}
+		l.do(func() {
+			l.halted = false
+			l.jobs = append(l.jobs, y)
+		})
+	}
+	return nil
+}
+
+// cycler runs the cycles of a lane.
+type cycler struct {
+	Cycle
+	lane     *lane
+	idle     []*client // longest idle first
+	next     int64     // with a period: when the next is due
+	period   float64
+	left     uint64 // cycles that are still to begin
+	together int
+	pending  int
+}
+
+func (y *cycler) run(now int64) (next int64, more bool) {
+	l := y.lane
+	if l.halted || y.left == 0 {
+		return never, false
+	}
+	for y.left > 0 && y.pending < y.together && len(y.idle) > 0 {
+		asked := now
+		if y.period > 0 {
+			if asked = y.next; asked > now {
+				return asked, true
+			}
+			y.next += int64(y.period)
+			l.timesFor(asked).Lag.Record(since(asked, now))
+		}
+		cl := y.idle[0]
+		y.idle = y.idle[1:]
+		y.left--
+		y.pending++
+		l.active++
+		cl.life = y
+		cl.connect(asked)
+	}
+	return never, true
+}
+
+func (y *cycler) online(c *conn, now int64) {
+	if !y.Message {
+		y.end(c.client, c, now)
+		return
+	}
+	s := c.client.pubs[0]
+	s.period, s.room = 0, 0
+	s.batch = int64(s.Copies) + int64(s.QoS)
+	s.outstanding.Store(s.batch)
+	s.planned++
+	s.send(now)
+}
+
+func (y *cycler) returned(cl *client, now int64) {
+	if cl.conn != nil {
+		y.end(cl, cl.conn, now)
+	}
+}
+
+// end books a cycle.
+func (y *cycler) end(cl *client, c *conn, now int64) {
+	l := y.lane
+	l.count.Cycles++
+	l.timesFor(c.asked).Cycle.Record(since(c.asked, now))
+	y.free(cl)
+	if !y.Stay {
+		cl.disconnect()
+		y.idle = append(y.idle, cl)
+	}
+}
+
+func (y *cycler) offline(c *conn, _ int64) {
+	y.free(c.client)
+	if !y.Stay {
+		y.idle = append(y.idle, c.client)
+	}
+}
+
+// free takes a client off those that are under way.
+func (y *cycler) free(cl *client) {
+	cl.life = nil
+	y.pending--
+	y.lane.active--
+}

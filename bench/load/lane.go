@@ -1,0 +1,134 @@
+package load
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sampan/bench/wire"
+)
+
+// outSize is when the output for one connection is written, in bytes.
+const outSize = 256 << 10
+
+// lane has a share of the clients and all that belongs to them.
+type lane struct {
+	wire.Lane // its lock guards the fields up to mail
+
+	engine  *Engine
+	clients []*client
+	streams []*stream // published by these clients
+	jobs    []job
+	ready   []*stream // have room in their window
+	out     []byte    // packets for outConn that are not yet written
+	outConn *conn
+	acks    []byte  // PUBACKs for the chunk at hand
+	scratch []byte  // a topic under construction
+	young   []*conn // not known to be ready, oldest first
+	active  int     // cycles and takeovers under way
+	halted  bool    // nothing new is planned
+
+	count      Counters
+	unsent     uint64        // messages that Pace.Each still wants sent
+	unreceived uint64        // deliveries of a pace with Queued that are not yet owed
+	measured   span          // what is measured
+	times      *Times        // of what began inside it, since the last sample
+	warm       *Times        // of the rest
+	sampled    int64         // when the last sample was taken
+	busy       time.Duration // and what the lane had cost by then
+
+	mail struct {
+		sync.Mutex
+		streams []*stream // guarded by the mutex: have room, told by other lanes
+	}
+	hasMail atomic.Bool
+}
+
+// job is something that a lane does at certain times. It is run in every
+// turn, so it compares the time itself, and returns when it wants to be run
+// at the latest, and whether it wants to be run again at all.
+type job interface {
+	run(now int64) (next int64, more bool)
+}
+
+// Turn does what is due: see wire.Work.
+func (l *lane) Turn(now int64) (next int64) {
+	if l.hasMail.Load() {
+		l.takeMail()
+	}
+	next = never
+	kept := 0
+	for _, j := range l.jobs {
+		if due, more := j.run(now); more {
+			next = min(next, due)
+			l.jobs[kept] = j
+			kept++
+		}
+	}
+	clear(l.jobs[kept:])
+	l.jobs = l.jobs[:kept]
+	if len(l.ready) > 0 {
+		l.fill()
+	}
+	l.flush()
+	return next
+}
+
+// fill lets the streams send that have room.
+func (l *lane) fill() {
+	ready := l.ready
+	now := l.engine.clock.Now()
+	for _, s := range ready {
+		s.fill(now)
+	}
+	l.ready = ready[:0]
+}
+
+// post tells a lane from another one that a stream has room.
+func (l *lane) post(s *stream) {
+	l.mail.Lock()
+	l.mail.streams = append(l.mail.streams, s)
+	l.mail.Unlock()
+	if l.hasMail.CompareAndSwap(false, true) {
+		l.Wake()
+	}
+}
+
+// takeMail makes the streams ready that other lanes posted.
+func (l *lane) takeMail() {
+	l.hasMail.Store(false)
+	l.mail.Lock()
+	l.ready = append(l.ready, l.mail.streams...)
+	l.mail.streams = l.mail.streams[:0]
+	l.mail.Unlock()
+}
+
+// begin makes c the connection that the output is for.
+func (l *lane) begin(c *conn) {
+	if l.outConn != c || len(l.out) >= outSize {
+		l.flush()
+		l.outConn = c
+	}
+}
+
+// flush writes the output.
+func (l *lane) flush() {
+	if len(l.out) > 0 {
+		l.outConn.write(l.out)
+		l.out = l.out[:0]
+	}
+	l.outConn = nil
+}
+
+// do runs f under the lane's lock and lets the lane look at what changed.
+func (l *lane) do(f func()) {
+	l.Lock()
+	f()
+	l.Unlock()
+}
+
+// never is a time that does not come.
+const never = wire.Never
+
+// since is the time between two readings, not below zero.
+func since(from, to int64) time.Duration { return time.Duration(max(to-from, 0)) }

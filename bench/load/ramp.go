@@ -1,0 +1,112 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Ramp is how fast clients connect.
+type Ramp struct {
+	// Rate is the number of connections begun in a second. 0: as fast as
+	// Together allows.
+	Rate float64
+	// Together is how many may be on their way at once. 0: 64, or with a Rate
+	// no bound.
+	Together int
+}
+
+const defaultTogether = 64
+
+// withDefaults fills in what zero means.
+func (r Ramp) withDefaults() Ramp {
+	if r.Together <= 0 {
+		r.Together = defaultTogether
+		if r.Rate > 0 {
+			r.Together = 1 << 30
+		}
+	}
+	return r
+}
+
+// Connect connects clients from up to but not including to and returns when
+// each has its CONNACK and SUBACKs, or has failed. The error says that a fault
+// has ended the run, or is that of the context; what failed is in Faults.
+func (e *Engine) Connect(ctx context.Context, from, to int, r Ramp) error {
+	r = r.withDefaults()
+	done := make(chan struct{}, len(e.lanes))
+	waiting := 0
+	start := e.clock.Now()
+	for i, l := range e.lanes {
+		o := &opener{
+			lane: l, next: start, done: done,
+			together: max(r.Together/len(e.lanes), 1),
+		}
+		for _, c := range l.clients {
+			if c.index >= from && c.index < to {
+				o.todo = append(o.todo, c)
+			}
+		}
+		if len(o.todo) == 0 {
+			continue
+		}
+		if r.Rate > 0 {
+			o.period = float64(len(e.lanes)) / r.Rate * float64(time.Second)
+			o.next += int64(o.period * float64(i) / float64(len(e.lanes)))
+		}
+		waiting++
+		l.do(func() { l.jobs = append(l.jobs, o) })
+	}
+	for range waiting {
+		select {
+		case <-done:
+		case <-e.aborted:
+			return fmt.Errorf("load: %w", ErrAborted)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// opener connects clients of a lane.
+type opener struct {
+	lane     *lane
+	todo     []*client
+	next     int64 // with a period: when the next is due
+	period   float64
+	together int
+	pending  int
+	done     chan<- struct{}
+}
+
+func (o *opener) run(now int64) (next int64, more bool) {
+	for len(o.todo) > 0 && o.pending < o.together {
+		asked := now
+		if o.period > 0 {
+			if asked = o.next; asked > now {
+				return asked, true
+			}
+			o.next += int64(o.period)
+		}
+		c := o.todo[0]
+		o.todo = o.todo[1:]
+		o.pending++
+		c.life = o
+		c.connect(asked)
+	}
+	if len(o.todo) == 0 && o.pending == 0 {
+		o.done <- struct{}{}
+		return never, false
+	}
+	return never, true
+}
+
+func (o *opener) online(c *conn, _ int64) {
+	c.client.life = nil
+	o.pending--
+}
+
+func (o *opener) offline(c *conn, now int64) { o.online(c, now) }
+
+func (o *opener) returned(*client, int64) {}
