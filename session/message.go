@@ -32,8 +32,8 @@ const (
 	dup         = 0x08
 )
 
-// NewMessage copies topic and payload into a message that is dropped if it has not been acknowledged at
-// expires. The topic name must be valid: 1 to 65,535 bytes; topic and payload together must fit an MQTT
+// NewMessage copies topic and payload into a message that is dropped if it still waits at expires; one that
+// has been sent before is completed [MQTT-2.3.1-3]. The topic name must be valid: 1 to 65,535 bytes; topic and payload together must fit an MQTT
 // packet (268,435,455 bytes).
 func NewMessage(topic, payload []byte, expires Time) *Message {
 	remaining := 2 + len(topic) + 2 + len(payload)
@@ -72,10 +72,10 @@ func (m *Message) Ref() Ref { return m.ref }
 // else sees it.
 func (m *Message) SetRef(r Ref) { m.ref = r }
 
-// Expires is the instant from which the message is not delivered any more, or zero.
+// Expires is the instant from which the message is not sent for the first time any more, or zero.
 func (m *Message) Expires() Time { return m.expires }
 
-// Expired reports whether the message may no longer be delivered at now.
+// Expired reports whether the message may no longer be sent for the first time at now.
 func (m *Message) Expired(now Time) bool { return m.expires != 0 && now >= m.expires }
 
 // AppendTo appends the PUBLISH packet with the given packet identifier to dst. A redelivery has its DUP

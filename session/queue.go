@@ -8,6 +8,12 @@ type entry struct {
 	size int32
 }
 
+// unreadable stands for a message that its store has lost.
+var unreadable = new(Message)
+
+// held reports whether the entry keeps its message in memory.
+func (e *entry) held() bool { return e.m != nil && e.m != unreadable }
+
 // queue is a FIFO of entries in a ring that grows, and shrinks when it has become empty.
 type queue struct {
 	ring []entry // length a power of two

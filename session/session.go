@@ -213,13 +213,19 @@ func (s *Session) Enqueue(m *Message) {
 		return
 	}
 	e := entry{m: m, ref: m.ref, size: int32(m.Size())}
+	// A message that would not fit an empty queue must not push out those that do.
+	tooLarge := int64(e.size) > s.opts.MaxBytes
 	for s.queue.n >= s.opts.MaxMessages || s.bytes+int64(e.size) > s.opts.MaxBytes {
-		s.counters.Full++
-		if s.opts.DropNewest || s.queue.n == 0 {
+		if s.opts.DropNewest || tooLarge {
+			s.counters.Full++
 			s.done(e)
 			return
 		}
-		s.done(s.pop())
+		oldest := s.pop()
+		if oldest.m != unreadable {
+			s.counters.Full++
+		}
+		s.done(oldest)
 	}
 	if !s.opts.Budget.room(e.size) {
 		s.counters.OverBudget++
@@ -235,7 +241,7 @@ func (s *Session) Enqueue(m *Message) {
 func (s *Session) push(e entry) {
 	s.queue.push(e)
 	s.bytes += int64(e.size)
-	if e.m != nil {
+	if e.held() {
 		s.held += int(e.size)
 	}
 	s.opts.Budget.add(1, int64(e.size))
@@ -244,7 +250,7 @@ func (s *Session) push(e entry) {
 func (s *Session) pop() entry {
 	e := s.queue.pop()
 	s.bytes -= int64(e.size)
-	if e.m != nil {
+	if e.held() {
 		s.held -= int(e.size)
 	}
 	s.opts.Budget.add(-1, -int64(e.size))
@@ -274,23 +280,25 @@ const (
 // order and with their identifiers [MQTT-4.4.0-1, MQTT-4.6.0-1], then the queue as far as the window
 // allows. The caller makes sure beforehand that its connection has room.
 func (s *Session) Next(now Time) (Outgoing, NextResult) {
-	for s.resend > 0 {
+	if s.resend > 0 {
 		sl := s.window.at(s.window.n - s.resend)
-		if sl.acked {
-			s.resend--
-			continue
-		}
 		if sl.e.m == nil {
 			return Outgoing{}, NotLoaded
 		}
+		out := Outgoing{Message: sl.e.m, ID: sl.id, Redelivery: true}
 		s.resend--
+		s.passAcked()
 		s.counters.Redelivered++
-		return Outgoing{Message: sl.e.m, ID: sl.id, Redelivery: true}, Ready
+		return out, Ready
 	}
 	for s.queue.n > 0 && s.window.unacked < s.opts.Window {
 		head := s.queue.at(0)
 		if head.m == nil {
 			return Outgoing{}, NotLoaded
+		}
+		if head.m == unreadable {
+			s.done(s.pop())
+			continue
 		}
 		if head.m.Expired(now) {
 			s.counters.Expired++
@@ -298,11 +306,15 @@ func (s *Session) Next(now Time) (Outgoing, NextResult) {
 			continue
 		}
 		e := s.pop()
-		id := s.window.push(e)
-		if s.id != 0 {
-			s.note(Change{Kind: Sent, Ref: e.ref, PacketID: id})
+		out := Outgoing{Message: e.m}
+		if s.id == 0 {
+			e = entry{} // never sent again, so not held while in flight
 		}
-		return Outgoing{Message: e.m, ID: id}, Ready
+		out.ID = s.window.push(e)
+		if s.id != 0 {
+			s.note(Change{Kind: Sent, Ref: e.ref, PacketID: out.ID})
+		}
+		return out, Ready
 	}
 	return Outgoing{}, Nothing
 }
@@ -331,10 +343,12 @@ func (s *Session) Wanted(dst []Ref) int {
 func (s *Session) Loaded(r Ref, m *Message) {
 	for i := s.window.n - s.resend; i < s.window.n; i++ {
 		if sl := s.window.at(i); !sl.acked && sl.e.ref == r {
-			if m == nil {
+			switch {
+			case sl.e.m != nil: // it has come another way meanwhile
+			case m == nil:
 				s.counters.Lost++
 				s.Ack(sl.id)
-			} else {
+			default:
 				sl.e.m = m
 			}
 			return
@@ -345,16 +359,15 @@ func (s *Session) Loaded(r Ref, m *Message) {
 		if e.ref != r {
 			continue
 		}
-		if m == nil {
-			// Its place is taken by an empty message that has expired, so that it leaves in its turn.
+		switch {
+		case e.m != nil: // it has come another way meanwhile
+		case m == nil:
 			s.counters.Lost++
-			e.m = &Message{ref: r, expires: 1}
-		} else if e.m == nil {
+			e.m = unreadable // it leaves in its turn
+		default:
 			e.m = m
-		} else {
-			return
+			s.held += int(e.size)
 		}
-		s.held += int(e.size)
 		return
 	}
 }
@@ -371,8 +384,16 @@ func (s *Session) Ack(id uint16) bool {
 	if removed := before - s.window.n; removed > resendFrom {
 		s.resend -= removed - resendFrom
 	}
+	s.passAcked()
 	s.done(e)
 	return true
+}
+
+// passAcked makes resend begin with a message that has not been acknowledged, if there is one.
+func (s *Session) passAcked() {
+	for s.resend > 0 && s.window.at(s.window.n-s.resend).acked {
+		s.resend--
+	}
 }
 
 // Resume prepares the session for a new connection: everything in flight is sent again by Next.
@@ -386,7 +407,7 @@ func (s *Session) Resume() {
 func (s *Session) Disconnect(until Time) {
 	s.resend = 0
 	for i := range s.queue.n {
-		if e := s.queue.at(i); e.ref != 0 {
+		if e := s.queue.at(i); e.ref != 0 && e.m != unreadable {
 			e.m = nil
 		}
 	}

@@ -1,5 +1,7 @@
 package session
 
+import "sort"
+
 // window is the messages in flight towards one client, in the order in which they were first sent, with
 // their packet identifiers. It is a ring that grows up to the window's size and beyond it only while the
 // client acknowledges out of order.
@@ -9,7 +11,11 @@ type window struct {
 	n       int    // slots in use, acknowledged ones behind an unacknowledged one included
 	unacked int
 	last    uint16 // the identifier given last; 0: none yet
-	lapped  bool   // identifiers have gone round past the oldest slot, so a new one may be in use
+
+	// used marks the identifiers in flight. It is nil, and not needed, as long as the identifiers grow from
+	// the oldest slot to the youngest: then the next one is free. When they have gone round past the oldest
+	// slot, or were restored in another order, it is kept until the window has been empty.
+	used *[1 << 16 / 64]uint64
 }
 
 // slot is one message in flight. A session that ends with its connection never redelivers, so its slots
@@ -27,24 +33,41 @@ func (w *window) at(i int) *slot { return &w.slots[(w.head+i)&(len(w.slots)-1)] 
 
 // push gives the next free identifier to e. There is one: unacked is below maxIDs.
 func (w *window) push(e entry) uint16 {
-	id := w.last
-	for {
-		if id++; id == 0 {
-			id = 1
-		}
-		if w.n > 0 && id == w.at(0).id {
-			w.lapped = true
-		}
-		if !w.lapped || w.find(id) == nil {
-			break
-		}
+	id := w.after(w.last)
+	if w.used == nil && w.n > 0 && id == w.at(0).id {
+		w.mark()
+	}
+	for w.inUse(id) {
+		id = w.after(id)
 	}
 	w.pushAs(e, id)
 	return id
 }
 
+func (w *window) after(id uint16) uint16 {
+	if id++; id == 0 {
+		id = 1
+	}
+	return id
+}
+
+func (w *window) inUse(id uint16) bool { return w.used != nil && w.used[id/64]>>(id%64)&1 != 0 }
+
+// mark begins to keep used.
+func (w *window) mark() {
+	w.used = new([1 << 16 / 64]uint64)
+	for i := range w.n {
+		if s := w.at(i); !s.acked {
+			w.used[s.id/64] |= 1 << (s.id % 64)
+		}
+	}
+}
+
 // pushAs puts e in flight under an identifier it already has.
 func (w *window) pushAs(e entry, id uint16) {
+	if w.used == nil && w.n > 0 && w.behindOldest(id) <= w.behindOldest(w.at(w.n-1).id) {
+		w.mark()
+	}
 	if w.n == len(w.slots) {
 		w.makeRoom()
 	}
@@ -52,6 +75,9 @@ func (w *window) pushAs(e entry, id uint16) {
 	*w.at(w.n - 1) = slot{e: e, id: id}
 	w.unacked++
 	w.last = id
+	if w.used != nil {
+		w.used[id/64] |= 1 << (id % 64)
+	}
 }
 
 // makeRoom drops acknowledged slots from the middle, or doubles the ring if there are few.
@@ -71,28 +97,43 @@ func (w *window) makeRoom() {
 	w.slots, w.head, w.n = next, 0, kept
 }
 
-// find returns the unacknowledged slot with this identifier, or nil. Identifiers are given in sequence, so
-// the slot is nearly always as far behind the oldest one as its identifier is.
-func (w *window) find(id uint16) *slot {
-	if w.n == 0 || id == 0 {
-		return nil
-	}
+// behindOldest is how many identifiers after that of the oldest slot an identifier comes.
+func (w *window) behindOldest(id uint16) int {
 	i := int(id) - int(w.at(0).id)
 	if i < 0 {
 		i += maxIDs
 	}
-	if i < w.n {
-		if s := w.at(i); s.id == id {
-			if s.acked {
-				return nil
-			}
+	return i
+}
+
+// find returns the unacknowledged slot with this identifier, or nil.
+func (w *window) find(id uint16) *slot {
+	if w.n == 0 || id == 0 || w.used != nil && !w.inUse(id) {
+		return nil
+	}
+	// Identifiers are given in sequence, so the slot is nearly always as far behind the oldest one as its
+	// identifier is.
+	ahead := w.behindOldest(id)
+	if ahead < w.n {
+		if s := w.at(ahead); s.id == id && !s.acked {
 			return s
 		}
 	}
-	for i := range w.n {
-		if s := w.at(i); s.id == id && !s.acked {
-			return s
+	if w.used != nil {
+		for i := range w.n {
+			if s := w.at(i); s.id == id && !s.acked {
+				return s
+			}
 		}
+		return nil
+	}
+	// Slots of acknowledged messages in between may have gone.
+	i := sort.Search(min(ahead+1, w.n), func(i int) bool { return w.behindOldest(w.at(i).id) >= ahead })
+	if i == w.n {
+		return nil
+	}
+	if s := w.at(i); s.id == id && !s.acked {
+		return s
 	}
 	return nil
 }
@@ -106,12 +147,15 @@ func (w *window) ack(id uint16) (entry, bool) {
 	e := s.e
 	s.acked, s.e = true, entry{}
 	w.unacked--
+	if w.used != nil {
+		w.used[id/64] &^= 1 << (id % 64)
+	}
 	for w.n > 0 && w.at(0).acked {
 		w.head = (w.head + 1) & (len(w.slots) - 1)
 		w.n--
 	}
 	if w.n == 0 {
-		w.lapped = false
+		w.used = nil
 	}
 	return e, true
 }
