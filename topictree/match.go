@@ -78,6 +78,9 @@ func (t *table[S]) descend(seed maphash.Seed, n *node[S], levels []byte, m *Matc
 		m.add(&n.multi)
 		var level []byte
 		level, levels, more = cutLevel(levels)
+		if !more {
+			m.add(&n.single)
+		}
 		if plus := n.plus.Load(); plus != nil {
 			if more {
 				t.descend(seed, plus, levels, m)
@@ -88,7 +91,7 @@ func (t *table[S]) descend(seed maphash.Seed, n *node[S], levels []byte, m *Matc
 		if n.kids.Load() == 0 {
 			return
 		}
-		n = lookup(t, below(n.hash, maphash.Bytes(seed, level)), n, level)
+		n = lookup(t, n.below(maphash.Bytes(seed, level)), n, level)
 		if n == nil {
 			return
 		}

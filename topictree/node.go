@@ -16,31 +16,27 @@ import (
 type node[S comparable] struct {
 	parent *node[S]
 	name   string // prefix if parent is nil, else one level
-	hash   uint64 // of name and all above
+	salt   uint32 // part of the hash of name, for the hashes of the levels below
 
-	exact list[S]                 // subscribers of the filter that ends here
-	multi list[S]                 // subscribers of the filter that goes on with "#" and ends
-	plus  atomic.Pointer[node[S]] // goes on with "+"
-	kids  atomic.Int32            // literal levels below
+	kids   atomic.Int32            // literal levels below
+	plus   atomic.Pointer[node[S]] // goes on with "+" and more
+	exact  list[S]                 // subscribers of the filter that ends here,
+	single list[S]                 // that ends with "+" below,
+	multi  list[S]                 // that ends with "#" below
 }
 
-// list returns the subscribers of the filter that ends at n, or with "#" below.
-func (n *node[S]) list(multi bool) *list[S] {
-	if multi {
-		return &n.multi
-	}
-	return &n.exact
+func newNode[S comparable](hash uint64, parent *node[S], name string) *node[S] {
+	return &node[S]{parent: parent, name: name, salt: uint32(hash)}
 }
 
 // unused reports whether n may be taken out of the tree.
 func (n *node[S]) unused() bool {
-	return n.exact.empty() && n.multi.empty() && n.plus.Load() == nil && n.kids.Load() == 0
+	return n.exact.empty() && n.single.empty() && n.multi.empty() &&
+		n.plus.Load() == nil && n.kids.Load() == 0
 }
 
-// below returns the hash of the level with levelHash under a parent with
-// parentHash.
-func below(parentHash, levelHash uint64) uint64 {
+// below returns the hash of a level below n, given the hash of its name.
+func (n *node[S]) below(levelHash uint64) uint64 {
 	const odd = 0x9e3779b97f4a7c15 // 2^64 divided by the golden ratio
-	hi, lo := bits.Mul64(parentHash^bits.RotateLeft64(levelHash, 32), odd)
-	return hi ^ lo
+	return bits.RotateLeft64(levelHash^uint64(n.salt)*odd, 32) * odd
 }

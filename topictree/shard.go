@@ -34,7 +34,6 @@ type shard[S comparable] struct {
 
 func (sh *shard[S]) init(seed maphash.Seed) {
 	sh.seed = seed
-	sh.root.hash = maphash.String(seed, "")
 	sh.gone.parent = &sh.gone // equals no parent that is looked for
 	sh.table.Store(newTable[S](minSlots))
 }
@@ -104,10 +103,12 @@ func (sh *shard[S]) find(p path) (*node[S], *list[S]) {
 		switch {
 		case level == "#":
 			return n, &n.multi
+		case level == "+" && !p.more:
+			return n, &n.single
 		case level == "+":
 			n = n.plus.Load()
 		default:
-			n = lookup(sh.table.Load(), below(n.hash, maphash.String(sh.seed, level)), n, level)
+			n = lookup(sh.table.Load(), sh.hash(n, level), n, level)
 		}
 	}
 	if n == nil {
@@ -125,18 +126,31 @@ func (sh *shard[S]) grow(p path) *list[S] {
 	for p.more {
 		var level string
 		level, p.rest, p.more = strings.Cut(p.rest, "/")
-		if level == "#" {
+		switch {
+		case level == "#":
 			return &n.multi
-		}
-		parent, hash := n, below(n.hash, maphash.String(sh.seed, level))
-		if level != "+" {
-			n = sh.findOrPut(hash, parent, level)
-		} else if n = parent.plus.Load(); n == nil {
-			n = &node[S]{hash: hash, parent: parent, name: level}
-			parent.plus.Store(n)
+		case level == "+" && !p.more:
+			return &n.single
+		case level == "+":
+			parent := n
+			if n = parent.plus.Load(); n == nil {
+				n = newNode(sh.hash(parent, level), parent, level)
+				parent.plus.Store(n)
+			}
+		default:
+			n = sh.findOrPut(sh.hash(n, level), n, level)
 		}
 	}
 	return &n.exact
+}
+
+// hash returns the hash of the node called name under parent.
+func (sh *shard[S]) hash(parent *node[S], name string) uint64 {
+	hash := maphash.String(sh.seed, name)
+	if parent != nil {
+		hash = parent.below(hash)
+	}
+	return hash
 }
 
 // findOrPut returns the node called name under parent, a new one if need be.
@@ -148,8 +162,8 @@ func (sh *shard[S]) findOrPut(hash uint64, parent *node[S], name string) *node[S
 	if 3*(sh.filled+1) > 2*len(t.slots) {
 		t = sh.rebuild(t)
 	}
-	n := &node[S]{hash: hash, parent: parent, name: name}
-	if t.put(n, &sh.gone) {
+	n := newNode(hash, parent, name)
+	if t.put(hash, n, &sh.gone) {
 		sh.filled++
 	}
 	sh.live++
@@ -179,7 +193,7 @@ func (sh *shard[S]) prune(n *node[S]) {
 // drop takes n out of the table.
 func (sh *shard[S]) drop(n *node[S]) {
 	t := sh.table.Load()
-	t.drop(n, &sh.gone)
+	t.drop(sh.hash(n.parent, n.name), n, &sh.gone)
 	sh.live--
 	if n.parent != nil {
 		n.parent.kids.Add(-1)

@@ -43,17 +43,17 @@ func lookup[S comparable, B string | []byte](t *table[S], hash uint64, parent *n
 
 // put stores n in a slot that is empty, or whose node of the same hash is
 // gone, and reports whether it was an empty one.
-func (t *table[S]) put(n, gone *node[S]) (filled bool) {
+func (t *table[S]) put(hash uint64, n, gone *node[S]) (filled bool) {
 	mask := uint64(len(t.slots) - 1)
-	for i := n.hash & mask; ; i = (i + 1) & mask {
+	for i := hash & mask; ; i = (i + 1) & mask {
 		slot := &t.slots[i]
 		switch slot.node.Load() {
 		case nil:
-			slot.hash = n.hash
+			slot.hash = hash
 			slot.node.Store(n)
 			return true
 		case gone:
-			if slot.hash == n.hash {
+			if slot.hash == hash {
 				slot.node.Store(n)
 				return false
 			}
@@ -62,9 +62,9 @@ func (t *table[S]) put(n, gone *node[S]) (filled bool) {
 }
 
 // drop replaces n, which is in the table, by gone.
-func (t *table[S]) drop(n, gone *node[S]) {
+func (t *table[S]) drop(hash uint64, n, gone *node[S]) {
 	mask := uint64(len(t.slots) - 1)
-	for i := n.hash & mask; ; i = (i + 1) & mask {
+	for i := hash & mask; ; i = (i + 1) & mask {
 		if slot := &t.slots[i]; slot.node.Load() == n {
 			slot.node.Store(gone)
 			return
@@ -78,7 +78,7 @@ func (t *table[S]) rebuilt(live int, gone *node[S]) *table[S] {
 	next := newTable[S](max(minSlots, 1<<bits.Len(uint(2*live-1))))
 	for i := range t.slots {
 		if n := t.slots[i].node.Load(); n != nil && n != gone {
-			next.put(n, gone)
+			next.put(t.slots[i].hash, n, gone)
 		}
 	}
 	return next
