@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"encoding/base64"
+	"net"
 	"net/url"
 	"strconv"
 	"time"
@@ -82,4 +83,12 @@ func invalid(name, value string) *Error {
 		value = value[:64] + "..."
 	}
 	return failed("iot.common.InvalidFormattedParameter", "The parameter "+name+" is not valid: "+value)
+}
+
+// host is an address without its port.
+func host(addr string) string {
+	if h, _, err := net.SplitHostPort(addr); err == nil {
+		return h
+	}
+	return addr
 }

@@ -1,0 +1,152 @@
+package openapi
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"sampan/broker"
+	"sampan/broker/device"
+	"sampan/broker/rrpc"
+)
+
+// Backend is what the actions work on.
+type Backend struct {
+	Registry *device.Registry
+	Broker   Broker
+	// RRPC calls a device; see platform.Platform.RRPC.
+	RRPC func(ctx context.Context, productKey, deviceName string, request []byte, topic string, timeout time.Duration) (rrpc.Answer, error)
+	// Key is the key of a device's session in the broker.
+	Key func(productKey, deviceName string) string
+	// MayReceive reports whether a topic category lets the device subscribe to this topic.
+	MayReceive func(productKey, deviceName, topic string) bool
+	// Now is the clock. nil: time.Now.
+	Now func() time.Time
+
+	lastMessage atomic.Uint64
+}
+
+// Broker is what the actions need of the broker.
+type Broker interface {
+	Publish(ctx context.Context, topic string, payload []byte, qos byte) (receivers int, err error)
+	Client(key string) (broker.ClientInfo, bool)
+}
+
+// Actions returns what can be asked for, by name.
+func (b *Backend) Actions() map[string]Action {
+	if b.Now == nil {
+		b.Now = time.Now
+	}
+	return map[string]Action{
+		"Pub":      b.pub,
+		"BatchPub": b.batchPub,
+		"RRpc":     b.rrpc,
+
+		"CreateProduct":      b.createProduct,
+		"QueryProduct":       b.queryProduct,
+		"QueryProductList":   b.queryProductList,
+		"UpdateProduct":      b.updateProduct,
+		"DeleteProduct":      b.deleteProduct,
+		"CreateProductTopic": b.createProductTopic,
+		"QueryProductTopic":  b.queryProductTopic,
+		"UpdateProductTopic": b.updateProductTopic,
+		"DeleteProductTopic": b.deleteProductTopic,
+
+		"RegisterDevice":      b.registerDevice,
+		"QueryDevice":         b.queryDevice,
+		"QueryDeviceDetail":   b.queryDeviceDetail,
+		"QueryDeviceByName":   b.queryDeviceDetail,
+		"GetDeviceStatus":     b.getDeviceStatus,
+		"BatchGetDeviceState": b.batchGetDeviceState,
+		"EnableThing":         b.enableThing,
+		"DisableThing":        b.disableThing,
+		"DeleteDevice":        b.deleteDevice,
+		"ResetThing":          b.resetThing,
+	}
+}
+
+// messageID is a new number for a message, of 19 digits like those of the platform's.
+func (b *Backend) messageID() uint64 {
+	now := uint64(b.Now().UnixMilli()) << 20
+	for {
+		last := b.lastMessage.Load()
+		id := max(now, last+1)
+		if b.lastMessage.CompareAndSwap(last, id) {
+			return id
+		}
+	}
+}
+
+// translate turns an error of the registry into the API's answer.
+func translate(err error) error {
+	for _, t := range []struct {
+		err     error
+		code    string
+		message string
+	}{
+		{device.ErrNoProduct, "iot.prod.NotExistedProduct", "The product does not exist."},
+		{device.ErrNoDevice, "iot.device.NotExistedDevice", "The device does not exist."},
+		{device.ErrNoCategory, "iot.messagebroker.TopicTemplateIsNotFound", "The topic category does not exist."},
+		{device.ErrNotEmpty, "iot.prod.ProductHasDevices", "The product still has devices."},
+		{device.ErrDisabled, "iot.device.DisabledDevice", "The device is disabled."},
+		{device.ErrActive, "iot.device.AlreadyActive", "The device is active already."},
+	} {
+		if errors.Is(err, t.err) {
+			return failed(t.code, t.message)
+		}
+	}
+	return err
+}
+
+// translateAs is translate for what is made: existing and invalid have a code of their own for each kind.
+func translateAs(err error, exists, invalidName, limit string) error {
+	switch {
+	case errors.Is(err, device.ErrExists):
+		return failed(exists, err.Error())
+	case errors.Is(err, device.ErrInvalid):
+		return failed(invalidName, err.Error())
+	case errors.Is(err, device.ErrLimit):
+		return failed(limit, err.Error())
+	}
+	return translate(err)
+}
+
+// device finds the device that IotId, or ProductKey and DeviceName, name.
+func (b *Backend) device(p Params) (device.Device, error) {
+	if id := p.Get("IotId"); id != "" {
+		d, err := b.Registry.ByIotID(id)
+		return d, translate(err)
+	}
+	if p.Get("ProductKey") == "" {
+		return device.Device{}, failed("iot.prod.NullProductKey", "ProductKey is mandatory without IotId.")
+	}
+	if p.Get("DeviceName") == "" {
+		return device.Device{}, failed("iot.device.NullDeviceName", "DeviceName is mandatory without IotId.")
+	}
+	d, err := b.Registry.Device(p.Get("ProductKey"), p.Get("DeviceName"))
+	return d, translate(err)
+}
+
+func (b *Backend) product(p Params) (*device.Product, error) {
+	if p.Get("ProductKey") == "" {
+		return nil, failed("iot.prod.NullProductKey", "ProductKey is mandatory.")
+	}
+	found, err := b.Registry.Product(p.Get("ProductKey"))
+	return found, translate(err)
+}
+
+// page returns which part of a list is asked for, from 0 on.
+func (p Params) page(name, size string) (skip, n, current int, err error) {
+	if current, err = p.number(name, 1); err != nil {
+		return 0, 0, 0, err
+	}
+	if n, err = p.number(size, 10); err != nil {
+		return 0, 0, 0, err
+	}
+	if current < 1 || n < 1 || n > 200 {
+		return 0, 0, 0, invalid(name+" or "+size, strconv.Itoa(current)+", "+strconv.Itoa(n))
+	}
+	return (current - 1) * n, n, current, nil
+}

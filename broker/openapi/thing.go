@@ -1,0 +1,151 @@
+package openapi
+
+import (
+	"context"
+	"errors"
+
+	"sampan/broker/device"
+)
+
+// registerDevice makes a device.
+func (b *Backend) registerDevice(_ context.Context, p Params) (object, error) {
+	product, err := b.product(p)
+	if err != nil {
+		return nil, err
+	}
+	d, err := b.Registry.CreateDevice(product.Key, device.DeviceSpec{
+		Name:     p.Get("DeviceName"),
+		Secret:   p.Get("DeviceSecret"), // not the platform's: for devices in the field
+		Nickname: p.Get("Nickname"),
+	})
+	if err != nil {
+		return nil, translateAs(err, "iot.device.AlreadyExistedDeviceName", "iot.device.InvalidFormattedDeviceName", "iot.device.ExceedMaxDeviceNum")
+	}
+	i := d.Info()
+	data := object{
+		{"ProductKey", i.ProductKey}, {"DeviceName", i.DeviceName}, {"DeviceSecret", i.DeviceSecret}, {"IotId", i.IotID},
+	}.and("Nickname", i.Nickname)
+	return append(object{{"Data", data}}, data...), nil
+}
+
+// status is a device's status in the API's words.
+func (b *Backend) status(d *device.Device) string {
+	switch d.Status() {
+	case device.Disabled:
+		return "DISABLE"
+	case device.Unactivated:
+		return "UNACTIVE"
+	}
+	if i, ok := b.Broker.Client(b.Key(d.Product().Key, string(d.Name()))); ok && i.Connected {
+		return "ONLINE"
+	}
+	return "OFFLINE"
+}
+
+func (b *Backend) deviceData(d *device.Device) object {
+	i := d.Info()
+	data := object{
+		{"ProductKey", i.ProductKey}, {"ProductName", d.Product().Name}, {"DeviceName", i.DeviceName},
+		{"DeviceSecret", i.DeviceSecret}, {"IotId", i.IotID}, {"Status", b.status(d)},
+		{"NodeType", int(d.Product().NodeType)}, {"Region", "local"},
+	}.and("Nickname", i.Nickname).
+		and("GmtCreate", local(i.Created)).and("UtcCreate", utc(i.Created)).
+		and("GmtActive", local(i.Activated)).and("UtcActive", utc(i.Activated))
+	if c, ok := b.Broker.Client(b.Key(i.ProductKey, i.DeviceName)); ok && c.Connected {
+		seen := b.Now().Add(-c.LastPacket)
+		data = data.and("IpAddress", host(c.Addr)).and("GmtOnline", local(seen)).and("UtcOnline", utc(seen))
+	}
+	return data
+}
+
+func (b *Backend) queryDeviceDetail(_ context.Context, p Params) (object, error) {
+	d, err := b.device(p)
+	if err != nil {
+		return nil, err
+	}
+	return object{{"Data", b.deviceData(&d)}}, nil
+}
+
+// queryDevice lists a product's devices.
+func (b *Backend) queryDevice(_ context.Context, p Params) (object, error) {
+	product, err := b.product(p)
+	if err != nil {
+		return nil, err
+	}
+	skip, n, current, err := p.page("CurrentPage", "PageSize")
+	if err != nil {
+		return nil, err
+	}
+	found, total := collect(b.Registry.Devices(product.Key, 0), skip, n)
+	list := []object{}
+	for i := range found {
+		d := b.deviceData(&found[i])
+		list = append(list, append(d, member{"DeviceStatus", b.status(&found[i])}))
+	}
+	return object{
+		{"Total", total}, {"PageCount", (total + n - 1) / n}, {"PageSize", n}, {"Page", current},
+		{"Data", object{{"DeviceInfo", list}}},
+	}, nil
+}
+
+func (b *Backend) getDeviceStatus(_ context.Context, p Params) (object, error) {
+	d, err := b.device(p)
+	if err != nil {
+		return nil, err
+	}
+	return object{{"Data", object{{"Status", b.status(&d)}}}}, nil
+}
+
+// maxStates is how many devices one BatchGetDeviceState may name (platform: 50).
+const maxStates = 50
+
+func (b *Backend) batchGetDeviceState(_ context.Context, p Params) (object, error) {
+	product, err := b.product(p)
+	if err != nil {
+		return nil, err
+	}
+	names, ok := p.list("DeviceName", maxStates)
+	if !ok {
+		return nil, invalid("DeviceName.N", "1 to 50 devices")
+	}
+	list := []object{}
+	for _, name := range names {
+		d, err := b.Registry.Device(product.Key, name)
+		if errors.Is(err, device.ErrNoDevice) {
+			continue
+		}
+		if err != nil {
+			return nil, translate(err)
+		}
+		state := object{{"DeviceName", name}, {"DeviceId", d.IotID()}, {"IotId", d.IotID()}, {"Status", b.status(&d)}}
+		if c, ok := b.Broker.Client(b.Key(product.Key, name)); ok && c.Connected {
+			state = state.and("AsAddress", c.Addr).and("LastOnlineTime", utc(b.Now().Add(-c.LastPacket)))
+		}
+		list = append(list, state)
+	}
+	return object{{"DeviceStatusList", object{{"DeviceStatus", list}}}}, nil
+}
+
+func (b *Backend) enableThing(_ context.Context, p Params) (object, error) {
+	return b.change(p, func(pk, dn string) error { _, err := b.Registry.Enable(pk, dn); return err })
+}
+
+func (b *Backend) disableThing(_ context.Context, p Params) (object, error) {
+	return b.change(p, func(pk, dn string) error { _, err := b.Registry.Disable(pk, dn); return err })
+}
+
+func (b *Backend) deleteDevice(_ context.Context, p Params) (object, error) {
+	return b.change(p, b.Registry.Delete)
+}
+
+func (b *Backend) resetThing(_ context.Context, p Params) (object, error) {
+	return b.change(p, func(pk, dn string) error { _, err := b.Registry.Reset(pk, dn); return err })
+}
+
+func (b *Backend) change(p Params, f func(productKey, deviceName string) error) (object, error) {
+	d, err := b.device(p)
+	if err != nil {
+		return nil, err
+	}
+	return object{}, translate(f(d.Product().Key, string(d.Name())))
+}
