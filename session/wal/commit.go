@@ -102,6 +102,9 @@ func (l *Log) round() bool {
 
 	l.mu.Lock()
 	l.landed(chunks, err)
+	if err != nil {
+		l.stats.Failures += uint64(len(waiters))
+	}
 	if err == nil && sync && len(l.pending) == 0 {
 		l.dirty = false
 	}

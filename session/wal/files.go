@@ -17,6 +17,7 @@ type files struct {
 	first uint32
 	segs  []*held // segs[i] is segment first+i
 	free  []string
+	names uint32 // the number in the last name given to a free file
 	open  int    // how many old segments' files are open
 	clock uint64 // counts uses
 }
@@ -147,6 +148,14 @@ func (fs *files) takeFree() (name string, ok bool) {
 	name = fs.free[len(fs.free)-1]
 	fs.free = fs.free[:len(fs.free)-1]
 	return name, true
+}
+
+// freeName returns a name for a free file that no other has: not one that is being made a segment either.
+func (fs *files) freeName() string {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.names++
+	return numbered(fs.names, freeSuffix)
 }
 
 func (fs *files) close() {

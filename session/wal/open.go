@@ -3,7 +3,6 @@ package wal
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -81,10 +80,11 @@ func (l *Log) recover() error {
 	var free []string
 	seqs := make([]uint32, 0, len(names))
 	for _, name := range names {
-		if seq, ok := segmentSeq(name); ok {
+		if seq, ok := number(name, walSuffix); ok {
 			seqs = append(seqs, seq)
-		} else if strings.HasSuffix(name, freeSuffix) {
+		} else if n, ok := number(name, freeSuffix); ok {
 			free = append(free, name)
+			l.files.names = max(l.files.names, n)
 		}
 	}
 	slices.Sort(seqs)

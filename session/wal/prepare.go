@@ -1,7 +1,6 @@
 package wal
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -112,7 +111,7 @@ func (l *Log) newSegment(seq uint32, hurry *atomic.Bool) (*segment, error) {
 	fs := l.o.FS
 	name, ok := l.files.takeFree()
 	if !ok {
-		name = fmt.Sprintf("%08x%s", seq, freeSuffix)
+		name = l.files.freeName()
 	}
 	f, err := fs.Open(name, true)
 	if err != nil {

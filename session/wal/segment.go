@@ -87,16 +87,18 @@ type segment struct {
 	file vfs.File
 }
 
-func segmentName(seq uint32) string { return fmt.Sprintf("%08x%s", seq, walSuffix) }
+func segmentName(seq uint32) string { return numbered(seq, walSuffix) }
 
-// segmentSeq is the number in a segment's name.
-func segmentSeq(name string) (seq uint32, ok bool) {
-	digits, ok := strings.CutSuffix(name, walSuffix)
+func numbered(n uint32, suffix string) string { return fmt.Sprintf("%08x%s", n, suffix) }
+
+// number is the number in a name made by numbered.
+func number(name, suffix string) (n uint32, ok bool) {
+	digits, ok := strings.CutSuffix(name, suffix)
 	if !ok || len(digits) != 8 {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(digits, 16, 32)
-	return uint32(n), err == nil
+	u, err := strconv.ParseUint(digits, 16, 32)
+	return uint32(u), err == nil
 }
 
 // readHeader reads and checks the header of segment seq from its file. A header that is damaged is reported

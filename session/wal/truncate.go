@@ -1,7 +1,5 @@
 package wal
 
-import "strings"
-
 // Truncate gives up the segments that lie wholly before a position, and keeps some of their files to be
 // used again. Whatever the records there are superseded by must have been synced; at level OS, Truncate
 // syncs it to the disk itself, so that a power cut does not take both.
@@ -54,10 +52,10 @@ func (l *Log) dropFirst() error {
 // retire makes a segment's file a free one, or removes it if there are enough.
 func (l *Log) retire(name string) error {
 	fs := l.o.FS
-	free := strings.TrimSuffix(name, walSuffix) + freeSuffix
 	if !l.usable(name) {
 		return l.remove(name)
 	}
+	free := l.files.freeName()
 	if err := fs.Rename(name, free); err != nil {
 		return &Failure{Op: "rename", File: fs.Path(name), Err: err}
 	}

@@ -43,9 +43,6 @@ type File interface {
 	// Size returns the length of the file in bytes.
 	Size() (int64, error)
 
-	// Truncate sets the length of the file.
-	Truncate(size int64) error
-
 	// Sync makes the contents survive a power cut, and as much of the metadata as reading them back
 	// needs. After it has failed once, nothing is known about what was written.
 	Sync() error
