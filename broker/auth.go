@@ -91,6 +91,12 @@ type Principal struct {
 
 	// Ephemeral makes a session that ends with its connection, whatever CONNECT asked for.
 	Ephemeral bool
+
+	// Welcome is sent right behind CONNACK, at QoS 0, without the client having subscribed to anything.
+	Welcome []Message
+
+	// Lifetime ends the connection after that time, whatever happens on it. 0: no such limit.
+	Lifetime time.Duration
 }
 
 // Authorizer says whether a client may use a topic. It is called on the hot path, on the goroutine of the
@@ -101,11 +107,14 @@ type Authorizer interface {
 	MaySubscribe(filter []byte) Verdict
 }
 
-// Quota limits how much a client publishes. It is called for each PUBLISH, on the goroutine of the client's
-// connection: it must not block, and should not allocate. A refused message is dropped and not answered.
+// Quota limits how much a client sends. It is called on the goroutine of the client's connection: it must
+// not block, and should not allocate. now is in monotonic nanoseconds.
 type Quota interface {
-	// Publish accounts a message. now is in monotonic nanoseconds; bytes is the size of the packet.
+	// Publish accounts a message; bytes is the size of the packet. A refused message is dropped and not
+	// answered.
 	Publish(now int64, qos byte, bytes int) Verdict
+	// Read accounts bytes that have been read, and returns for how long nothing more is to be read.
+	Read(now int64, bytes int) time.Duration
 }
 
 // Verdict is an answer with its reason. The zero Verdict refuses without one.

@@ -33,6 +33,7 @@ type conn struct {
 	routes    routes
 
 	aliveFor   atomic.Int64 // nanoseconds of silence that end the connection; -1: CONNECT has not come yet
+	endsAt     int64        // when the connection's lifetime is over, in the ticker's nanoseconds; 0: never
 	lastRead   atomic.Int64 // when a packet came in, in the ticker's nanoseconds
 	lastPacket packet.Type
 	deadline   deadline.Item
@@ -126,6 +127,20 @@ func (c *conn) run() {
 			return
 		}
 		rest = keep(buf, used, n)
+		if p := c.principal; p != nil && p.Quota != nil {
+			c.pause(p.Quota.Read(b.ticker.Nanos(), n-had))
+		}
+	}
+}
+
+// pause holds up the reader of a client that has sent more than its bandwidth.
+func (c *conn) pause(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-c.broker.after(d):
+	case <-c.gone:
 	}
 }
 
@@ -353,8 +368,15 @@ func (c *conn) due(now int64) int64 {
 			limit: int64(c.broker.opts.ConnectTimeout / time.Millisecond)})
 		return 0
 	}
+	if c.endsAt != 0 && now >= c.endsAt {
+		c.stop(&ending{reason: Kicked, rule: "lifetime", limit: c.principal.Lifetime.Milliseconds()})
+		return 0
+	}
 	last := c.lastRead.Load()
-	if at := last + int64(limit); at > now {
+	if at := last + min(int64(limit), never-last); at > now {
+		if c.endsAt != 0 {
+			at = min(at, c.endsAt)
+		}
 		return at
 	}
 	c.stop(&ending{reason: KeepAliveTimeout, rule: "MQTT-3.1.2-24",

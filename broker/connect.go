@@ -151,13 +151,7 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) error {
 	c.client = cl
 	c.limits = b.limitsFor(c.level)
 	c.lastRead.Store(b.ticker.Nanos())
-	if keepAlive > 0 {
-		c.aliveFor.Store(int64(keepAlive) * 3 / 2) // [MQTT-3.1.2-24]
-		b.deadlines.Set(&c.deadline, c.lastRead.Load()+int64(keepAlive)*3/2)
-	} else {
-		b.deadlines.Cancel(&c.deadline)
-		c.aliveFor.Store(never)
-	}
+	c.watch(keepAlive)
 
 	if noted {
 		if err := c.syncStore(); err != nil {
@@ -168,12 +162,43 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) error {
 	c.connack(w, ack)
 	// Only now may messages reach the connection: CONNACK is first [MQTT-3.2.0-1].
 	cl.open(c)
+	for _, m := range c.principal.Welcome {
+		c.welcome(m, &w.batch)
+	}
 	cl.pump(&w.batch)
 
 	e := c.event(Connected)
 	e.Clean, e.Present = clean, present
 	b.emit(e)
 	return nil
+}
+
+// watch sets the deadline after which the connection ends: when its keep-alive has run out, or its lifetime.
+func (c *conn) watch(keepAlive time.Duration) {
+	b := c.broker
+	now := c.lastRead.Load()
+	alive := int64(never)
+	if keepAlive > 0 {
+		alive = int64(keepAlive) * 3 / 2 // [MQTT-3.1.2-24]
+	}
+	if d := c.principal.Lifetime; d > 0 {
+		c.endsAt = now + int64(d)
+	}
+	c.aliveFor.Store(alive)
+	switch {
+	case c.endsAt != 0:
+		b.deadlines.Set(&c.deadline, min(c.endsAt, now+min(alive, never-now)))
+	case keepAlive > 0:
+		b.deadlines.Set(&c.deadline, now+alive)
+	default:
+		b.deadlines.Cancel(&c.deadline)
+	}
+}
+
+// welcome sends a message that the client has not asked for.
+func (c *conn) welcome(m Message, from *batch) {
+	p := packet.Publish{Topic: []byte(m.Topic), Payload: m.Payload}
+	c.out.control(p.AppendTo(nil), from)
 }
 
 // attach gives the connection the client's session: the one there is, or a new one [MQTT-3.1.2-4,
