@@ -1,0 +1,152 @@
+package broker
+
+import (
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"sampan/packet"
+)
+
+// ending is why a connection ends.
+type ending struct {
+	reason       Reason
+	rule, detail string
+	limit, value int64
+}
+
+func (e *ending) Error() string { return e.reason.String() + " " + e.rule + " " + e.detail }
+
+// due is called by the deadline queue: before CONNECT when the time for it is over, later when the
+// keep-alive may have run out. It returns when to ask again.
+func (c *conn) due(now int64) int64 {
+	if c.end.Load() != nil {
+		return 0
+	}
+	limit := time.Duration(c.aliveFor.Load())
+	if limit < 0 {
+		c.stop(&ending{reason: ConnectTimeout, rule: "connect-timeout",
+			limit: int64(c.broker.opts.ConnectTimeout / time.Millisecond)})
+		return 0
+	}
+	if c.endsAt != 0 && now >= c.endsAt {
+		c.stop(&ending{reason: Kicked, rule: "lifetime", limit: c.principal.Lifetime.Milliseconds()})
+		return 0
+	}
+	last := c.lastRead.Load()
+	if at := last + min(int64(limit), never-last); at > now {
+		if c.endsAt != 0 {
+			at = min(at, c.endsAt)
+		}
+		return at
+	}
+	c.stop(&ending{reason: KeepAliveTimeout, rule: "MQTT-3.1.2-24",
+		limit: limit.Milliseconds(), value: (now - last) / int64(time.Millisecond)})
+	return 0
+}
+
+// stop ends the connection from any goroutine. The first reason is the one that is reported.
+func (c *conn) stop(e *ending) {
+	if c.end.CompareAndSwap(nil, e) {
+		close(c.gone)
+		c.out.close()
+		c.answers.release()
+		c.socket.Close()
+	}
+}
+
+// drain ends the connection after what waits for the client has been sent.
+func (c *conn) drain() {
+	if c.end.CompareAndSwap(nil, &ending{reason: ShuttingDown}) {
+		close(c.gone)
+		c.answers.release()
+		if c.out.closeAfterWrite() {
+			c.out.close()
+			c.socket.Close()
+		}
+	}
+}
+
+// lost ends the connection after a read error.
+func (c *conn) lost(err error) {
+	e := &ending{reason: ConnectionLost}
+	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+		e.detail = err.Error()
+	}
+	if c.out.stalled.Load() {
+		e.reason, e.limit = SlowConsumer, c.broker.opts.WriteStall.Milliseconds()
+	}
+	c.stop(e)
+}
+
+// fail ends the connection from its own goroutine, because of a packet or because of the store.
+func (c *conn) fail(err error, w *work) {
+	e, ok := err.(*ending)
+	if !ok {
+		e = &ending{reason: StoreFailed, detail: err.Error()}
+		var pe *packet.Error
+		if errors.As(err, &pe) {
+			e.reason, e.rule, e.detail = ProtocolViolation, string(pe.Rule), pe.Error()
+			e.limit, e.value = int64(pe.Limit), int64(pe.Value)
+			if code, ok := pe.Connack(); ok && c.client == nil {
+				c.connack(w, packet.Connack{Code: code})
+				w.batch.flush()
+			}
+		}
+	}
+	if e.reason.answered(c.client != nil) {
+		c.end.CompareAndSwap(nil, e) // serve closes the socket when the answer is written
+	} else {
+		c.stop(e)
+	}
+}
+
+// answered reports whether what waits for the client is still sent when a connection ends for this reason:
+// after DISCONNECT, and a refusing CONNACK.
+func (r Reason) answered(accepted bool) bool {
+	return r == ClientDisconnected || !accepted && (r == ConnectRefused || r == ProtocolViolation)
+}
+
+// linger closes the socket in such a way that the last answer reaches a client which has already sent
+// more: a socket closed with bytes unread is reset, and the reset overtakes the answer.
+func (c *conn) linger() {
+	defer c.socket.Close()
+	defer c.out.close()
+	if !c.socket.Direct() || c.socket.CloseWrite() != nil {
+		return
+	}
+	nc := c.socket.NetConn()
+	if nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	var sink [512]byte
+	for range lingerBytes / len(sink) {
+		if _, err := nc.Read(sink[:]); err != nil {
+			return
+		}
+	}
+}
+
+const (
+	lingerTime  = time.Second
+	lingerBytes = 64 << 10
+)
+
+// cleanUp lets go of the session and says why the connection ended.
+func (c *conn) cleanUp() {
+	b := c.broker
+	b.deadlines.Cancel(&c.deadline)
+	e := c.end.Load()
+	b.stats.reasons[e.reason].Add(1)
+	kind := Refused
+	if c.client != nil {
+		kind = Disconnected
+	}
+	ev := c.event(kind)
+	ev.Reason, ev.Rule, ev.Detail, ev.Limit, ev.Value = e.reason, e.rule, e.detail, e.limit, e.value
+	if c.client != nil {
+		c.detach()
+	}
+	b.emit(ev)
+}
