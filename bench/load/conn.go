@@ -38,12 +38,13 @@ type conn struct {
 	lane   *lane
 	wire   wire.Conn
 	phase  phase
-	old    bool  // a newer connection of the same client is being made
-	owed   int   // SUBACKs to come
-	pings  int   // PINGRESPs to come
-	asked  int64 // when the connection was meant to begin
-	began  int64 // when it did
-	used   int64 // when the last packet was sent
+	ref    *reference // of the stream that came last, if it has one
+	old    bool       // a newer connection of the same client is being made
+	owed   int        // SUBACKs to come
+	pings  int        // PINGRESPs to come
+	asked  int64      // when the connection was meant to begin
+	began  int64      // when it did
+	used   int64      // when the last packet was sent
 }
 
 // name is how messages for a person call the client.

@@ -15,18 +15,19 @@ const outSize = 256 << 10
 type lane struct {
 	wire.Lane // its lock guards the fields up to mail
 
-	engine  *Engine
-	clients []*client
-	streams []*stream // published by these clients
-	jobs    []job
-	ready   []*stream // have room in their window
-	out     []byte    // packets for outConn that are not yet written
-	outConn *conn
-	acks    []byte  // PUBACKs for the chunk at hand
-	scratch []byte  // a topic under construction
-	young   []*conn // not known to be ready, oldest first
-	active  int     // cycles and takeovers under way
-	halted  bool    // nothing new is planned
+	engine     *Engine
+	clients    []*client
+	streams    []*stream // published by these clients
+	jobs       []job
+	ready      []*stream // have room in their window
+	out        []byte    // packets for outConn that are not yet written
+	outConn    *conn
+	acks       []byte  // PUBACKs for the chunk at hand
+	scratch    []byte  // a topic under construction
+	young      []*conn // not known to be ready, oldest first
+	references map[*stream]*reference
+	active     int  // cycles and takeovers under way
+	halted     bool // nothing new is planned
 
 	count      Counters
 	unsent     uint64        // messages that Pace.Each still wants sent

@@ -21,6 +21,12 @@ func (c *conn) publishes(b []byte, now int64) (used int) {
 	)
 	for {
 		f := b[used:]
+		if c.ref != nil {
+			if n := c.repeated(f, &t); n > 0 {
+				used += n
+				continue
+			}
+		}
 		if len(f) < 4 || f[0]&0xf0 != 0x30 {
 			break
 		}
@@ -52,7 +58,7 @@ func (c *conn) publishes(b []byte, now int64) (used int) {
 			s.Size != end-payload || !s.expects(topic, m.Seq) {
 			c.wrong(f[:end], topic, f[payload:end], m, whole)
 		} else {
-			c.delivery(&t, s, m, f[0])
+			c.delivery(&t, s, m, f[:end], topicEnd)
 		}
 		if qos > 0 {
 			l.acks = append(l.acks, byte(packet.TypePuback)<<4, 2, f[topicEnd], f[topicEnd+1])
@@ -91,13 +97,13 @@ type tally struct {
 	same   uint64 // messages sent at that time
 }
 
-// add counts a message that came for the first time.
-func (t *tally) add(s *stream, sent uint64) {
+// add counts n messages that came for the first time.
+func (t *tally) add(s *stream, sent uint64, n int64) {
 	if s != t.stream || sent != t.sent {
 		t.book()
 		t.stream, t.sent = s, sent
 	}
-	t.fresh++
+	t.fresh += n
 }
 
 // book puts the sums where they belong.
@@ -112,8 +118,9 @@ func (t *tally) book() {
 	t.fresh = 0
 }
 
-// delivery follows a message that is what it should be.
-func (c *conn) delivery(t *tally, s *stream, m proof.Stamp, first byte) {
+// delivery follows a message that is what it should be; its packet has its
+// identifier, if any, at id.
+func (c *conn) delivery(t *tally, s *stream, m proof.Stamp, packet []byte, id int) {
 	i, ok := c.client.receiving(m.Stream)
 	if !ok {
 		c.lane.count.Misrouted++
@@ -122,29 +129,36 @@ func (c *conn) delivery(t *tally, s *stream, m proof.Stamp, first byte) {
 	}
 	if g := c.client.group; g != nil {
 		if g.first(m) {
-			t.add(s, m.Sent)
+			t.add(s, m.Sent, 1)
 		} else {
-			c.doubled(s, m, first)
+			c.doubled(s, m, packet[0])
 		}
 		return
 	}
 	tr := &c.client.trackers[i]
 	if tr.Expected(m.Seq) {
-		t.add(s, m.Sent)
+		t.add(s, m.Sent, 1)
+		if r := c.lane.referenceFor(s); r != nil {
+			if s.Deliver == 0 {
+				id = 0
+			}
+			r.learn(packet, m, id)
+			c.ref = r
+		}
 		return
 	}
 	count := &c.lane.count
 	switch a, missing := tr.Unexpected(m.Seq); a {
 	case proof.Ahead:
 		count.Missing += int64(missing)
-		t.add(s, m.Sent)
+		t.add(s, m.Sent, 1)
 	case proof.Late:
 		count.Missing--
 		count.Reordered++
 		c.lane.engine.faults.Add(fault.Reordered, "message %d of topic %q came to client %q after a later one", m.Seq, s.Topic, c.name())
-		t.add(s, m.Sent)
+		t.add(s, m.Sent, 1)
 	case proof.Doubled:
-		c.doubled(s, m, first)
+		c.doubled(s, m, packet[0])
 	}
 }
 

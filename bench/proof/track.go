@@ -40,6 +40,12 @@ func (t *Tracker) Expected(seq uint64) bool {
 	return true
 }
 
+// Next is the number expected.
+func (t *Tracker) Next() uint64 { return t.next }
+
+// Advance counts the next n numbers, which came in order.
+func (t *Tracker) Advance(n uint64) { t.next += n }
+
 // Unexpected counts a number for which Expected was false; missing is the
 // number of messages that it showed to be missing.
 func (t *Tracker) Unexpected(seq uint64) (a Arrival, missing uint64) {
