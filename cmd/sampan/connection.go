@@ -39,6 +39,7 @@ type connection struct {
 
 	device     string
 	secret     string
+	registry   registry
 	signMethod value.Word
 	timestamp  string
 
@@ -63,8 +64,9 @@ func (c *connection) register(command *cobra.Command) {
 		f.StringVar(&c.key, "key", "", "`FILE` with the client certificate's key, PEM")
 	})
 	cli.Section(command, "Who connects", func(f *pflag.FlagSet) {
-		f.StringVar(&c.device, "device", "", "`PK/DN`, the device that signs its CONNECT; needs --secret")
-		f.StringVar(&c.secret, "secret", "", "the device's secret")
+		f.StringVar(&c.device, "device", "", "`PK/DN`, the device that signs its CONNECT")
+		f.StringVar(&c.secret, "secret", "", "the device's secret; looked up in --data otherwise")
+		f.StringVar(&c.registry.data, "data", "./sampan-data", "`DIR` of the broker's data, for the secret of --device")
 		f.Var(&c.signMethod, "signmethod", "how the device signs")
 		f.StringVar(&c.timestamp, "timestamp", "", "`MS` that the device signs, in milliseconds since 1970; none otherwise")
 		f.StringVar(&c.clientID, "client-id", "", "client identifier; with --device only the part that the device chooses")
@@ -74,7 +76,7 @@ func (c *connection) register(command *cobra.Command) {
 }
 
 // options are the client's options but for the open connection.
-func (c *connection) options() (client.Options, error) {
+func (c *connection) options(ctx context.Context) (client.Options, error) {
 	o := client.Options{
 		ClientID: c.clientID, Username: c.username, Level: packet.Level311, Clean: c.clean,
 		KeepAlive: time.Duration(c.alive).Truncate(time.Second),
@@ -106,7 +108,7 @@ func (c *connection) options() (client.Options, error) {
 	if c.username != "" {
 		return o, cli.Usagef(c.command, "--device makes the user name; it does not go with --username")
 	}
-	device, err := c.identity()
+	device, err := c.identity(ctx)
 	if err != nil {
 		return o, err
 	}
@@ -123,16 +125,17 @@ func (c *connection) options() (client.Options, error) {
 	return o, nil
 }
 
-// identity is the device that --device names.
-func (c *connection) identity() (credential.Device, error) {
-	pk, dn, found := strings.Cut(c.device, "/")
-	if !found || pk == "" || dn == "" || strings.Contains(dn, "/") {
+// identity is the device that --device names, with its secret.
+func (c *connection) identity(ctx context.Context) (credential.Device, error) {
+	name, ok := splitDevice(c.device)
+	if !ok {
 		return credential.Device{}, cli.Usagef(c.command, "--device %s: write PK/DN, the product key and the device name", c.device)
 	}
-	if c.secret == "" {
-		return credential.Device{}, cli.Usagef(c.command, "--device needs --secret")
+	d := credential.Device{ProductKey: name.ProductKey, DeviceName: name.DeviceName, DeviceSecret: c.secret}
+	if d.DeviceSecret != "" {
+		return d, nil
 	}
-	return credential.Device{ProductKey: pk, DeviceName: dn, DeviceSecret: c.secret}, nil
+	return d, c.registry.secret(ctx, &d)
 }
 
 // tls is the configuration of an encrypted channel.
@@ -163,7 +166,7 @@ func (c *connection) tls() (*tls.Config, error) {
 
 // connect opens the channel and connects through it.
 func (c *connection) connect(ctx context.Context, onMessage func(client.Message)) (*client.Client, error) {
-	o, err := c.options()
+	o, err := c.options(ctx)
 	if err != nil {
 		return nil, err
 	}

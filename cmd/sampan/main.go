@@ -37,7 +37,8 @@ sampan serve --listen mqtt://127.0.0.1:1883`,
 	}
 	command.AddCommand(
 		serveCommand(), checkCommand(),
-		pubCommand(), subCommand(),
+		pubCommand(), subCommand(), rrpcCommand(),
+		productCommand(), deviceCommand(), topicCommand(), accessKeyCommand(),
 		versionCommand(),
 	)
 	return command

@@ -224,7 +224,8 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-// shellWords splits a line as a shell does, as far as the examples need it: blanks, single and double quotes.
+// shellWords splits a line as a shell does, as far as the examples need it: blanks, single and double
+// quotes, and no further than a redirection.
 func shellWords(line string) ([]string, error) {
 	var words []string
 	var word []byte
@@ -237,6 +238,8 @@ func shellWords(line string) ([]string, error) {
 			word = append(word, c)
 		case c == '\'' || c == '"':
 			quote, inWord = c, true
+		case strings.IndexByte("<>|", c) >= 0 && !inWord:
+			return words, nil
 		case c == ' ':
 			if inWord {
 				words = append(words, string(word))
