@@ -2,6 +2,7 @@ package topictree
 
 import (
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -107,4 +108,40 @@ func TestTreeAgreesWithOracle(t *testing.T) {
 			},
 		})
 	})
+}
+
+// TestSmallTrees compares thousands of small trees, the same in every run: all
+// filters of up to three levels of a small alphabet, some of them gone again,
+// and all topics of up to four.
+func TestSmallTrees(t *testing.T) {
+	rng := rand.New(rand.NewPCG(47, 47))
+	word := func(levels int, alphabet ...string) string {
+		all := make([]string, 1+rng.IntN(levels))
+		for i := range all {
+			all[i] = alphabet[rng.IntN(len(alphabet))]
+		}
+		return strings.Join(all, "/")
+	}
+	for range 3_000 {
+		tree, m := New[int](Options{Shards: 1 + rng.IntN(4), PrefixLevels: 1 + rng.IntN(4)}), model{}
+		var filters []string
+		for s := range 1 + rng.IntN(8) {
+			filter := word(3, "a", "b", "", "+", "+")
+			if rng.IntN(3) == 0 {
+				filter += "/#"
+			}
+			filters = append(filters, filter)
+			tree.Subscribe(filter, s%4, byte(s%3))
+			m.subscribe(filter, s%4, byte(s%3))
+		}
+		for s, filter := range filters {
+			if rng.IntN(3) == 0 && tree.Unsubscribe(filter, s%4) != m.unsubscribe(filter, s%4) {
+				t.Fatalf("subscriber %d of %q was there, or was not, against the model", s%4, filter)
+			}
+		}
+		var found Matches[int]
+		for range 10 {
+			check(t, tree, m, word(4, "a", "b", "", "$a"), &found)
+		}
+	}
 }
