@@ -183,6 +183,7 @@ func (c *conn) finishChunk(w *work) error {
 		c.acknowledge(w)
 	}
 	w.batch.flush()
+	w.run.flushed()
 
 	b.stats.packetsReceived.Add(w.packets)
 	for qos, n := range w.publish {

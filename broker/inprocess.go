@@ -94,6 +94,7 @@ func (b *Broker) compose(p *packet.Publish) (*work, *run, error) {
 func (b *Broker) dispatch(ctx context.Context, w *work, stored bool, err error) error {
 	w.batch.flush()
 	w.run.reset()
+	w.run.flushed()
 	works.Put(w)
 	if err != nil || !stored {
 		return err

@@ -73,6 +73,7 @@ func (c *conn) endRun(w *work) error {
 	r.reset()
 	if err != nil {
 		c.broker.storeFailed(err)
+		w.acks = w.acks[:0] // the chunk's messages are not all stored: none is acknowledged
 	}
 	return err
 }

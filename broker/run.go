@@ -14,8 +14,9 @@ type run struct {
 	qos    byte
 	bytes  []byte // the packets as they lie in the chunk, DUP and RETAIN 0
 	frames []frame
-	lower  []byte             // the same messages as QoS 0 packets; made when first needed
-	ends   []int              // where each packet in lower ends
+	lower  []byte             // the same messages as QoS 0 packets, behind those of the chunk's earlier runs; made when first needed
+	from   int                // where those of this run begin in lower
+	ends   []int              // where each of them ends, counted from there
 	kept   []*session.Message // the same as messages; made when first needed
 }
 
@@ -34,10 +35,13 @@ func (r *run) empty() bool { return len(r.frames) == 0 }
 
 func (r *run) reset() {
 	r.topic, r.bytes = nil, nil
-	r.frames, r.ends, r.lower = r.frames[:0], r.ends[:0], r.lower[:0]
+	r.frames, r.ends, r.from = r.frames[:0], r.ends[:0], len(r.lower)
 	clear(r.kept)
 	r.kept = r.kept[:0]
 }
+
+// flushed is called when nobody has a view of the chunk's packets any more.
+func (r *run) flushed() { r.lower, r.from = r.lower[:0], 0 }
 
 // add takes in a packet whose bytes are raw, directly behind those of the run, and which holds p.
 func (r *run) add(chunk []byte, start, end int, p *packet.Publish) {
@@ -75,10 +79,10 @@ func (r *run) atQoS0() []byte {
 		for _, f := range r.frames {
 			p := packet.Publish{Topic: r.topic, Payload: r.bytes[f.payload:f.end]}
 			r.lower = p.AppendTo(r.lower)
-			r.ends = append(r.ends, len(r.lower))
+			r.ends = append(r.ends, len(r.lower)-r.from)
 		}
 	}
-	return r.lower
+	return r.lower[r.from:]
 }
 
 // endAtQoS0 is where the i-th packet of atQoS0 ends.
