@@ -1,0 +1,14 @@
+//go:build !linux
+
+package proc
+
+import "time"
+
+// PIDs lists the processes that the group was made of.
+func (g *Group) PIDs() []int { return g.roots }
+
+// Read returns ErrUnsupported.
+func (g *Group) Read() (Usage, error) { return Usage{}, ErrUnsupported }
+
+// CPU returns 0.
+func (g *Group) CPU() time.Duration { return 0 }
