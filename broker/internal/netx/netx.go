@@ -6,7 +6,9 @@
 package netx
 
 import (
+	"errors"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -18,7 +20,8 @@ import (
 type Conn struct {
 	nc   net.Conn
 	raw  syscall.RawConn // nil: use nc
-	wait []byte          // without raw: where the first bytes of a read arrive
+	wait []byte          // without raw: where a read arrives
+	few  int             // without raw: how many reads in a row would have fitted the small buffer
 
 	// The arguments and results of the callbacks below, which are made once.
 	rest   []byte
@@ -33,8 +36,12 @@ type Conn struct {
 	writeFn func(fd uintptr) bool
 }
 
-// waitBytes is the buffer of a connection that cannot be waited for without one.
-const waitBytes = 2 << 10
+// The buffer of a connection that cannot be waited for without one: what it usually has, and what it has
+// while it is busy, which is as much as a TLS record holds.
+const (
+	waitBytes = 2 << 10
+	busyBytes = 16 << 10
+)
 
 // New wraps nc. The Conn owns it from then on.
 func New(nc net.Conn) *Conn {
@@ -115,26 +122,32 @@ func (c *Conn) fillPlain(rest []byte) ([]byte, int, error) {
 	if c.wait == nil {
 		c.wait = make([]byte, waitBytes)
 	}
+	// Once only: a second read might wait for bytes that come when what these say has been answered.
 	n, err := c.nc.Read(c.wait)
-	if n == 0 {
-		if err == nil {
-			return block.Get(max(len(rest), 1)), 0, nil
-		}
+	if n == 0 && err != nil {
 		return nil, 0, err
 	}
 	buf := blockFor(len(rest) + n)
 	have := copy(buf, rest)
 	have += copy(buf[have:], c.wait[:n])
-	if n == len(c.wait) && err == nil {
-		// More than the small buffer took is likely to be there already.
-		n, err = c.nc.Read(buf[have:])
-		have += n
-	}
-	if err != nil && have == len(rest) {
-		block.Put(buf)
-		return nil, 0, err
-	}
+	c.fitWait(n)
 	return buf, have, nil
+}
+
+// fitWait makes the buffer larger when a read has filled it, and small again after some that were small.
+func (c *Conn) fitWait(n int) {
+	const manySmall = 32
+	if n > waitBytes {
+		c.few = 0
+	} else {
+		c.few++
+	}
+	switch {
+	case n == len(c.wait) && n < busyBytes:
+		c.wait, c.few = make([]byte, busyBytes), 0
+	case c.few > manySmall && len(c.wait) > waitBytes:
+		c.wait = make([]byte, waitBytes)
+	}
 }
 
 // TryWrite writes as much of bufs, one after the other, as can be written without waiting.
@@ -158,17 +171,24 @@ func (c *Conn) writeReady(fd uintptr) bool {
 
 // Write writes all of b, waiting as long as the other side takes bytes at least every stall.
 func (c *Conn) Write(b []byte, stall time.Duration) error {
+	// Pieces, so that a slow but living client is told from one that takes nothing. A socket can go on where
+	// it stopped; other connections (TLS) cannot once a write has been cut off, so their pieces are smaller.
+	piece := block.Chunk
+	if c.raw == nil {
+		piece = busyBytes
+	}
 	for len(b) > 0 {
 		if err := c.nc.SetWriteDeadline(time.Now().Add(stall)); err != nil {
 			return err
 		}
-		// Pieces, so that a slow but living client is told from one that takes nothing.
-		n, err := c.nc.Write(b[:min(len(b), block.Chunk)])
-		if b = b[n:]; err != nil {
+		n, err := c.nc.Write(b[:min(len(b), piece)])
+		b = b[n:]
+		if err != nil && !(n > 0 && c.raw != nil && errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
 		}
 	}
-	return nil
+	// A deadline left behind would fail a TryWrite that comes after it.
+	return c.nc.SetWriteDeadline(time.Time{})
 }
 
 // Close closes the connection. Calls under way return with an error.
