@@ -36,6 +36,8 @@ type Broker struct {
 	connections   atomic.Uint64 // numbers given
 	names         atomic.Uint64 // unique keys given
 	storeError    sync.Once
+	closeStore    sync.Once
+	storeClosed   chan error // has what Close returned, then closed
 
 	// ctx ends when Shutdown begins. Authenticators and handshakes run under it.
 	ctx    context.Context
@@ -60,14 +62,15 @@ func New(o Options) (*Broker, error) {
 		return nil, err
 	}
 	b := &Broker{
-		opts:      o,
-		log:       o.Logger,
-		ticker:    newTicker(o.Clock),
-		store:     o.Store,
-		tree:      topictree.New[*client](topictree.Options{}),
-		conns:     make(map[*conn]struct{}),
-		listeners: make(map[net.Listener]struct{}),
-		handlers:  make(map[*Subscription]struct{}),
+		opts:        o,
+		log:         o.Logger,
+		ticker:      newTicker(o.Clock),
+		store:       o.Store,
+		tree:        topictree.New[*client](topictree.Options{}),
+		conns:       make(map[*conn]struct{}),
+		listeners:   make(map[net.Listener]struct{}),
+		handlers:    make(map[*Subscription]struct{}),
+		storeClosed: make(chan error, 1),
 	}
 	if b.store == nil {
 		b.store = memstore.New()
@@ -237,14 +240,18 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 		errs = append(errs, fmt.Errorf("broker: shutdown cut short: %w", ctx.Err()))
 		for _, c := range conns {
 			c.out.close()
-			c.socket.Close()
+			c.closeSocket()
 		}
 	}
 	b.deadlines.Close()
-	stored := make(chan error, 1)
-	go func() { stored <- b.store.Close() }() // ends when the store does; it has its own bounds
+	b.closeStore.Do(func() {
+		go func() { // ends when the store does; it has its own bounds
+			b.storeClosed <- b.store.Close()
+			close(b.storeClosed)
+		}()
+	})
 	select {
-	case err := <-stored:
+	case err := <-b.storeClosed: // nil for all but the first
 		if err != nil && !errors.Is(err, session.ErrStoreClosed) {
 			errs = append(errs, err)
 		}

@@ -50,11 +50,14 @@ const never = 1 << 62
 // serve is the connection's goroutine.
 func (c *conn) serve() {
 	c.run()
-	linger := c.end.Load().reason.answered(c.client != nil) && c.out.closeAfterWrite()
+	answered := c.end.Load().reason.answered(c.client != nil)
+	linger := answered && c.out.closeAfterWrite()
 	c.cleanUp()
 	close(c.done)
 	if linger {
 		c.linger()
+	} else if answered {
+		c.out.waitUntilClosed() // by whoever writes what is left
 	}
 	c.broker.forget(c)
 }

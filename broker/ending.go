@@ -52,8 +52,22 @@ func (c *conn) stop(e *ending) {
 		close(c.gone)
 		c.out.close()
 		c.answers.release()
-		c.socket.Close()
+		c.closeSocket()
 	}
+}
+
+// closeSocket closes the socket without waiting: a channel that says goodbye, as TLS does, may take its time
+// when the client is gone.
+func (c *conn) closeSocket() {
+	if c.socket.Direct() {
+		c.socket.Close()
+		return
+	}
+	c.broker.goroutines.add()
+	go func() { // ends when Close does
+		defer c.broker.goroutines.done()
+		c.socket.Close()
+	}()
 }
 
 // drain ends the connection after what waits for the client has been sent.
@@ -63,7 +77,7 @@ func (c *conn) drain() {
 		c.answers.release()
 		if c.out.closeAfterWrite() {
 			c.out.close()
-			c.socket.Close()
+			c.closeSocket()
 		}
 	}
 }

@@ -58,7 +58,7 @@ type batch struct {
 
 // room reports whether n more bytes may wait. Called with mu held.
 func (o *outbound) room(n int) bool {
-	if o.claim == handed {
+	if o.claim == handed && o.waiting > 0 { // one message always, or those who wait for others would wait in vain
 		return o.waiting+n <= o.broker.opts.OutboundBytes &&
 			o.broker.outboundBytes.Load()+int64(n) <= int64(o.broker.opts.OutboundTotalBytes)
 	}
@@ -246,7 +246,7 @@ func (o *outbound) handOver(skip int, bufs [][]byte, pending []byte) {
 		o.writing = true
 		o.wake = make(chan struct{}, 1)
 		o.broker.goroutines.add()
-		go o.write()
+		go o.write(o.wake)
 	}
 	select {
 	case o.wake <- struct{}{}:
@@ -255,9 +255,9 @@ func (o *outbound) handOver(skip int, bufs [][]byte, pending []byte) {
 }
 
 // write is the writer goroutine. It is started by the first handOver and ends when the outbound is closed.
-func (o *outbound) write() {
+func (o *outbound) write(wake <-chan struct{}) {
 	defer o.broker.goroutines.done()
-	for range o.wake {
+	for range wake {
 		for o.writeRest() {
 		}
 	}
@@ -357,6 +357,21 @@ func (o *outbound) closeAfterWrite() (done bool) {
 	}
 	o.closing = true
 	return false
+}
+
+// waitUntilClosed returns when everything is written, or will not be.
+func (o *outbound) waitUntilClosed() {
+	o.mu.Lock()
+	for !o.closed {
+		if o.drained == nil {
+			o.drained = make(chan struct{})
+		}
+		drained := o.drained
+		o.mu.Unlock()
+		<-drained
+		o.mu.Lock()
+	}
+	o.mu.Unlock()
 }
 
 // finish ends an outbound that was closing and has nothing left to write.
