@@ -123,6 +123,9 @@ type Verdict struct {
 	Rule  string // why not: a short stable token, used in logs
 	Limit int64  // the limit that Rule names, and the value that broke it, where there are any
 	Value int64
+
+	// NoEcho, with OK, keeps a message from its own publisher, whatever that has subscribed to.
+	NoEcho bool
 }
 
 // Allowed is the verdict that refuses nothing.
@@ -147,6 +150,8 @@ type Refusal struct {
 	Rule string
 	// Detail says what was wrong, for the log, without secrets.
 	Detail string
+	// Limit is the limit that Rule names, and Value what exceeded it, where there are any.
+	Limit, Value int64
 }
 
 func (r *Refusal) Error() string {

@@ -14,6 +14,7 @@ type work struct {
 	runEnd  int      // where the run ends in the chunk
 	acks    []uint16 // QoS 1 messages received, to be acknowledged
 	acked   bool     // PUBACKs came in: the session may have more to send
+	except  *client  // who is not to receive the run's messages
 	wanted  bool     // the Interceptor wants to see messages of the run's topic
 	stored  bool     // the store took note of something that an acknowledgement waits for
 	scratch []byte

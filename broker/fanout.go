@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"slices"
 
 	"sampan/session"
 	"sampan/topictree"
@@ -64,15 +65,24 @@ func (r *route) match(b *Broker) {
 	}
 }
 
+// storedBut is r.stored without one client's session.
+func (r *route) storedBut(except *client) []session.ID {
+	if except == nil || except.sessionID.Load() == 0 {
+		return r.stored
+	}
+	own := session.ID(except.sessionID.Load())
+	return slices.DeleteFunc(slices.Clone(r.stored), func(id session.ID) bool { return id == own })
+}
+
 // deliver sends a run to everybody who subscribes to its topic. It returns whether the store took note of
 // the messages, and fails only if the store does.
 func (b *Broker) deliver(r *run, to *route, from *batch) (stored bool, err error) {
 	var expires session.Time
 	if r.qos > 0 {
 		expires = b.messageExpiry()
-		if len(to.stored) > 0 {
+		if targets := to.storedBut(r.except); len(targets) > 0 {
 			for i := range r.frames {
-				if err := b.store.Append(r.message(i, expires), to.stored); err != nil {
+				if err := b.store.Append(r.message(i, expires), targets); err != nil {
 					return false, err
 				}
 			}
@@ -85,6 +95,7 @@ func (b *Broker) deliver(r *run, to *route, from *batch) (stored bool, err error
 		for i := range chunk {
 			e := &chunk[i]
 			switch {
+			case e.Subscriber == r.except:
 			case e.Subscriber.handler != nil:
 				e.Subscriber.handler.put(r)
 			case r.qos == 0 || lower && e.QoS == 0:

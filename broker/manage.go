@@ -1,7 +1,10 @@
 package broker
 
 import (
+	"slices"
 	"time"
+
+	"sampan/session"
 )
 
 // ClientInfo describes a client at one moment.
@@ -117,7 +120,8 @@ func (b *Broker) Reauthorize(key string) int {
 	}
 	var lost []string
 	for filter := range cl.session.Filters() {
-		if !cl.conn.principal.Authorizer.MaySubscribe([]byte(filter)).OK {
+		own := slices.ContainsFunc(cl.conn.principal.Subscriptions, func(s session.Subscription) bool { return s.Filter == filter })
+		if !own && !cl.conn.principal.Authorizer.MaySubscribe([]byte(filter)).OK {
 			lost = append(lost, filter)
 		}
 	}

@@ -29,17 +29,16 @@ func (c *conn) publish(w *work, chunk []byte, at, n int, p *packet.Publish) erro
 			return nil // dropped without an answer ("platform: over-limit PUBLISH")
 		}
 	}
-	if a := c.principal.Authorizer; a != nil && r.empty() {
-		if v := a.MayPublish(p.Topic); !v.OK {
-			c.forbidden++
-			c.publishRefused(DropForbidden, v, p.Topic, c.forbidden)
-			if b.opts.CloseOnForbidden {
-				return &ending{reason: ProtocolViolation, rule: "MQTT-3.3.5-2", detail: "publish to a forbidden topic: " + v.Rule}
+	if r.empty() {
+		w.except = nil
+		if a := c.principal.Authorizer; a != nil {
+			v := a.MayPublish(p.Topic)
+			if !v.OK {
+				return c.forbid(w, v, p)
 			}
-			if p.QoS > 0 && !b.opts.NoPubackOnForbidden {
-				w.acks = append(w.acks, p.ID)
+			if v.NoEcho {
+				w.except = c.client
 			}
-			return nil
 		}
 	}
 	if i := b.opts.Interceptor; i != nil {
@@ -58,7 +57,21 @@ func (c *conn) publish(w *work, chunk []byte, at, n int, p *packet.Publish) erro
 		w.acks = append(w.acks, p.ID)
 	}
 	r.add(chunk, at, at+n, p)
+	r.except = w.except
 	w.runEnd = at + n
+	return nil
+}
+
+// forbid refuses a message whose topic the client may not use.
+func (c *conn) forbid(w *work, v Verdict, p *packet.Publish) error {
+	c.forbidden++
+	c.publishRefused(DropForbidden, v, p.Topic, c.forbidden)
+	if c.broker.opts.CloseOnForbidden {
+		return &ending{reason: ProtocolViolation, rule: "MQTT-3.3.5-2", detail: "publish to a forbidden topic: " + v.Rule}
+	}
+	if p.QoS > 0 && !c.broker.opts.NoPubackOnForbidden {
+		w.acks = append(w.acks, p.ID)
+	}
 	return nil
 }
 

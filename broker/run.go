@@ -12,7 +12,8 @@ import (
 type run struct {
 	topic  []byte
 	qos    byte
-	bytes  []byte // the packets as they lie in the chunk, DUP and RETAIN 0
+	except *client // who does not receive it; nil: nobody
+	bytes  []byte  // the packets as they lie in the chunk, DUP and RETAIN 0
 	frames []frame
 	lower  []byte             // the same messages as QoS 0 packets, behind those of the chunk's earlier runs; made when first needed
 	from   int                // where those of this run begin in lower
@@ -34,7 +35,7 @@ const (
 func (r *run) empty() bool { return len(r.frames) == 0 }
 
 func (r *run) reset() {
-	r.topic, r.bytes = nil, nil
+	r.topic, r.bytes, r.except = nil, nil, nil
 	r.frames, r.ends, r.from = r.frames[:0], r.ends[:0], len(r.lower)
 	clear(r.kept)
 	r.kept = r.kept[:0]
