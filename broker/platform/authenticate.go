@@ -1,0 +1,168 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"sampan/broker"
+	"sampan/broker/credential"
+	"sampan/broker/device"
+	"sampan/packet"
+	"sampan/session"
+)
+
+// Authenticate is part of broker.Authenticator: it checks a CONNECT's signature against the registry.
+func (p *Platform) Authenticate(_ context.Context, r *broker.ConnectRequest) (*broker.Principal, error) {
+	proved := p.provedByChannel(r)
+	var login credential.Login
+	err := p.verifier.Verify(&credential.Connect{
+		ClientID:  []byte(r.ClientID),
+		Username:  []byte(r.Username),
+		Password:  r.Password,
+		Encrypted: r.Channel.Security != broker.Plain,
+		Proved:    proved,
+	}, &login)
+	if err != nil {
+		var refusal *credential.Refusal
+		if errors.As(err, &refusal) {
+			return nil, &broker.Refusal{Code: packet.ReturnCode(refusal.Code()), Rule: refusal.Part.String(), Detail: refusal.Error()}
+		}
+		return nil, err
+	}
+	if r.Channel.Security == broker.PSK && !proved {
+		return nil, &broker.Refusal{Code: packet.RefusedCredentials, Rule: "channel-identity",
+			Detail: "the channel proved " + r.Channel.Identity + ", but CONNECT names " + r.Username}
+	}
+	if login.Registers() {
+		return p.register(&login)
+	}
+	d, err := p.registry.Lookup(login.ProductKey, login.DeviceName)
+	if err != nil {
+		return nil, &broker.Refusal{Code: packet.RefusedUnavailable, Rule: "directory", Detail: err.Error()}
+	}
+	if refusal := p.limitConnects(&d); refusal != nil {
+		return nil, refusal
+	}
+	if err := p.registry.Activate(&d); err != nil {
+		return nil, &broker.Refusal{Code: packet.RefusedUnavailable, Rule: "directory", Detail: err.Error()}
+	}
+	return p.principal(&d, &login), nil
+}
+
+// provedByChannel reports whether the channel itself has proved the device that CONNECT names: by a
+// pre-shared key made of the device's secret.
+func (p *Platform) provedByChannel(r *broker.ConnectRequest) bool {
+	if r.Channel.Security != broker.PSK {
+		return false
+	}
+	var id credential.PSKIdentity
+	if !id.Parse([]byte(r.Channel.Identity)) {
+		return false
+	}
+	pk, dn, ok := credential.ParseUsername([]byte(r.Username))
+	return ok && string(pk) == string(id.ProductKey) && string(dn) == string(id.DeviceName)
+}
+
+// PSKKey returns the pre-shared key that belongs to a PSK identity of the platform, for the listener of such
+// channels. It reports false for an identity that is not of a device that may log in.
+func (p *Platform) PSKKey(_ context.Context, identity []byte) (key []byte, ok bool) {
+	var id credential.PSKIdentity
+	if !id.Parse(identity) {
+		return nil, false
+	}
+	secret, standing := directory{p}.DeviceSecret(id.ProductKey, id.DeviceName)
+	if standing != credential.Enabled || len(secret) == 0 {
+		return nil, false
+	}
+	return id.AppendKey(nil, secret), true
+}
+
+// limitConnects keeps a device from connecting too often. Only logins that were good count: otherwise a
+// stranger could lock a device out.
+func (p *Platform) limitConnects(d *device.Device) *broker.Refusal {
+	now := p.opts.Clock.Now().UnixNano()
+	l := &p.limiters.connects
+	if !l.AllowShared(d.Word(), now, 1) {
+		return &broker.Refusal{Code: packet.RefusedUnavailable, Rule: "connect-rate",
+			Detail: l.Explain(d.Word().Load())}
+	}
+	l = &p.limiters.accountConnects
+	if !l.AllowShared(&p.limiters.allConnects, now, 1) {
+		return &broker.Refusal{Code: packet.RefusedUnavailable, Rule: "account-connect-rate",
+			Detail: l.Explain(p.limiters.allConnects.Load())}
+	}
+	return nil
+}
+
+// principal is what the broker is to know of a device that has logged in.
+func (p *Platform) principal(d *device.Device, login *credential.Login) *broker.Principal {
+	pk, dn := d.Product().Key, string(d.Name())
+	who := &Device{
+		ProductKey: pk,
+		DeviceName: dn,
+		CustomRRPC: login.CustomRRPC,
+		grant:      p.tables.of(d.Product()).For(pk, dn, login.CustomRRPC),
+		quiet:      login.AutoSubscribe,
+	}
+	principal := &broker.Principal{
+		Key:        Key(pk, dn),
+		Authorizer: who,
+		Quota:      &uplink{all: &p.limiters},
+	}
+	if login.AutoSubscribe {
+		for _, filter := range who.grant.AutoSubscriptions() {
+			principal.Subscriptions = append(principal.Subscriptions, session.Subscription{Filter: filter, QoS: 1})
+		}
+	}
+	return principal
+}
+
+// register answers a dynamic registration: the connection carries the secret, or the token, to the device
+// and nothing else.
+func (p *Platform) register(login *credential.Login) (*broker.Principal, error) {
+	pk, dn := string(login.ProductKey), string(login.DeviceName)
+	refuse := func(err error) (*broker.Principal, error) {
+		code, rule := packet.RefusedUnavailable, "directory"
+		if !errors.Is(err, device.ErrClosed) {
+			code, rule = packet.RefusedCredentials, credential.PartRegistration.String()
+		}
+		return nil, &broker.Refusal{Code: code, Rule: rule, Detail: err.Error()}
+	}
+	var welcome broker.Message
+	if login.AuthType == credential.AuthRegister {
+		d, err := p.registry.Register(login.ProductKey, login.DeviceName)
+		if err != nil {
+			return refuse(err)
+		}
+		welcome = broker.Message{Topic: "/ext/register", Payload: compact(struct {
+			ProductKey   string `json:"productKey"`
+			DeviceName   string `json:"deviceName"`
+			DeviceSecret string `json:"deviceSecret"`
+		}{pk, dn, string(d.Secret())})}
+	} else {
+		t, err := p.registry.RegisterNew(pk, dn)
+		if err != nil {
+			return refuse(err)
+		}
+		// The C SDK 4 takes this answer on /ext/regnwl only.
+		welcome = broker.Message{Topic: "/ext/regnwl", Payload: compact(struct {
+			ProductKey  string `json:"productKey"`
+			DeviceName  string `json:"deviceName"`
+			ClientID    string `json:"clientId"`
+			DeviceToken string `json:"deviceToken"`
+		}{pk, dn, t.ClientID, t.Token})}
+	}
+	return &broker.Principal{
+		Key:        strings.Join([]string{"register", pk, dn, unique()}, "/"),
+		Authorizer: nobody{},
+		KeepAlive:  -1, // not checked on such a connection
+		Ephemeral:  true,
+		Lifetime:   registrationLife,
+		Welcome:    []broker.Message{welcome},
+	}, nil
+}
+
+// registrationLife is how long a device may stay after a dynamic registration (platform: 15 s).
+const registrationLife = 15 * time.Second

@@ -1,0 +1,118 @@
+package platform
+
+import (
+	"strings"
+	"sync"
+
+	"sampan/broker"
+	"sampan/broker/device"
+)
+
+// changes carries changes of the registry to the broker: a device that is disabled or deleted loses its
+// connection, and permissions that have changed are applied to subscriptions that exist.
+//
+// The registry calls note in the order of the changes and must not wait; one goroutine, started by start and
+// ended by stop, does what they ask for.
+type changes struct {
+	cancel func()
+	done   chan struct{}
+
+	mu     sync.Mutex
+	wake   *sync.Cond
+	todo   []change
+	closed bool
+}
+
+type change struct {
+	kind                   device.ChangeKind
+	productKey, deviceName string
+	product                *device.Product
+}
+
+func (c *changes) start(p *Platform) {
+	c.wake = sync.NewCond(&c.mu)
+	c.done = make(chan struct{})
+	c.cancel = p.registry.Watch(func(ch device.Change) { c.note(ch) })
+	go func() {
+		defer close(c.done)
+		for {
+			next, ok := c.next()
+			if !ok {
+				return
+			}
+			p.apply(next)
+		}
+	}()
+}
+
+func (c *changes) stop() {
+	if c.cancel == nil {
+		return
+	}
+	c.cancel()
+	c.mu.Lock()
+	c.closed = true
+	c.wake.Signal()
+	c.mu.Unlock()
+	<-c.done
+}
+
+func (c *changes) note(ch device.Change) {
+	switch ch.Kind {
+	case device.DeviceDisabled, device.DeviceDeleted, device.ProductChanged, device.ProductDeleted:
+	default:
+		return
+	}
+	n := change{kind: ch.Kind}
+	if ch.Product != nil {
+		n.product, n.productKey = ch.Product, ch.Product.Key
+	}
+	if ch.Device != nil {
+		n.deviceName = string(ch.Device.Name())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.todo = append(c.todo, n)
+	c.wake.Signal()
+}
+
+func (c *changes) next() (change, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.todo) == 0 && !c.closed {
+		c.wake.Wait()
+	}
+	if len(c.todo) == 0 {
+		return change{}, false
+	}
+	n := c.todo[0]
+	c.todo = c.todo[1:]
+	return n, true
+}
+
+// apply does what a change asks for.
+func (p *Platform) apply(c change) {
+	switch c.kind {
+	case device.DeviceDisabled:
+		p.broker.Disconnect(Key(c.productKey, c.deviceName), "device disabled")
+	case device.DeviceDeleted:
+		p.broker.Discard(Key(c.productKey, c.deviceName), "device deleted")
+	case device.ProductChanged:
+		p.tables.replace(c.product)
+		p.ofProduct(c.productKey, func(key string) { p.broker.Reauthorize(key) })
+	case device.ProductDeleted:
+		p.tables.remove(c.productKey)
+		p.ofProduct(c.productKey, func(key string) { p.broker.Discard(key, "product deleted") })
+	}
+}
+
+// ofProduct calls f for each session of the product's devices.
+func (p *Platform) ofProduct(productKey string, f func(key string)) {
+	prefix := productKey + "/"
+	p.broker.Clients(func(i broker.ClientInfo) bool {
+		if strings.HasPrefix(i.Key, prefix) {
+			f(i.Key)
+		}
+		return true
+	})
+}

@@ -1,0 +1,181 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"sampan/broker"
+	"sampan/broker/credential"
+	"sampan/broker/device"
+	"sampan/broker/permission"
+	"sampan/broker/quota"
+	"sampan/broker/rrpc"
+	"sampan/packet"
+)
+
+// Options configure a Platform. Registry is required; the zero values of the others are the platform's
+// behaviour.
+type Options struct {
+	Registry *device.Registry
+
+	// Quantities is the table of limits. nil: quota.Platform().
+	Quantities *quota.Limits
+
+	// MatchChannel refuses a securemode that does not match the channel; PlainRegistration allows dynamic
+	// registration over an unencrypted channel. See credential.Verifier.
+	MatchChannel      bool
+	PlainRegistration bool
+
+	// Permissions are what years and pages differ in about topics.
+	Permissions permission.Options
+
+	// Interceptor sees the messages that no part of the platform takes. nil: none.
+	Interceptor broker.Interceptor
+	// Observer is told everything that the broker tells. nil: none.
+	Observer broker.Observer
+
+	// RRPCQoS is the QoS of the requests to devices.
+	RRPCQoS byte
+
+	Logger *slog.Logger // nil: slog.Default()
+	Clock  broker.Clock // nil: the system's
+}
+
+// Platform is the platform's behaviour for one broker.
+type Platform struct {
+	opts     Options
+	registry *device.Registry
+	verifier credential.Verifier
+	tickets  tickets
+	tables   tables
+	limiters limiters
+	calls    *rrpc.Caller
+	broker   *broker.Broker
+	changes  changes
+}
+
+// New returns a Platform. Broker makes its broker.
+func New(o Options) *Platform {
+	if o.Quantities == nil {
+		o.Quantities = quota.Platform()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Clock == nil {
+		o.Clock = broker.SystemClock
+	}
+	p := &Platform{opts: o, registry: o.Registry}
+	p.tables.options = o.Permissions
+	p.verifier = credential.Verifier{
+		Directory:         directory{p},
+		MatchChannel:      o.MatchChannel,
+		PlainRegistration: o.PlainRegistration,
+	}
+	p.limiters.prepare(o.Quantities)
+	p.calls = rrpc.New(rrpc.Options{
+		MinTimeout: o.Quantities.RRPCTimeoutMin, MaxTimeout: o.Quantities.RRPCTimeoutMax,
+		QoS: o.RRPCQoS, Logger: o.Logger, Clock: o.Clock,
+	})
+	return p
+}
+
+// Broker makes a broker that behaves as the platform does. Of the options those that are zero take the
+// platform's quantities; Authenticator, Interceptor and Observer are the Platform's own and must be nil.
+func (p *Platform) Broker(o broker.Options) (*broker.Broker, error) {
+	if o.Authenticator != nil || o.Interceptor != nil || o.Observer != nil {
+		return nil, errors.New("platform: Authenticator, Interceptor and Observer belong to the Platform; set those in platform.Options")
+	}
+	q := p.opts.Quantities
+	o.Profile = broker.Platform
+	o.Authenticator, o.Interceptor, o.Observer = p, p, p
+	if o.Clock == nil {
+		o.Clock = p.opts.Clock
+	}
+	if o.Logger == nil {
+		o.Logger = p.opts.Logger
+	}
+	if o.Limits == nil {
+		l := packet.DefaultLimits()
+		l.Payload, l.Topic = int(q.Payload), int(q.TopicLength)
+		l.Slashes, l.Filters = q.TopicSlashes, q.FiltersPerSubscribe
+		o.Limits = &l
+	}
+	take(&o.MaxSubscriptions, q.Subscriptions)
+	take(&o.Window, q.InFlight)
+	take(&o.MessageExpiry, q.Storage)
+	take(&o.KeepAliveMin, q.KeepAliveMin)
+	take(&o.KeepAliveMax, q.KeepAliveMax)
+	b, err := broker.New(o)
+	if err != nil {
+		return nil, err
+	}
+	p.broker = b
+	p.calls.Use(b)
+	p.changes.start(p)
+	return b, nil
+}
+
+// take sets an option that is zero from the table, where zero means no limit.
+func take[T int | time.Duration](option *T, quantity T) {
+	if *option == 0 {
+		if *option = quantity; quantity <= 0 {
+			*option = broker.Unlimited
+		}
+	}
+}
+
+// Close stops what the Platform does beside the broker. The registry stays open: it is the caller's.
+func (p *Platform) Close() { p.changes.stop() }
+
+// Key is the key of a device's session in the broker.
+func Key(productKey, deviceName string) string { return productKey + "/" + deviceName }
+
+// RRPC calls a device and returns its answer. The error tells by rrpc.CodeOf why there is none. topic is
+// empty for the system topics. A timeout of 0 is the longest there may be.
+func (p *Platform) RRPC(ctx context.Context, productKey, deviceName string, request []byte, topic string, timeout time.Duration) (rrpc.Answer, error) {
+	if _, err := p.registry.Device(productKey, deviceName); err != nil {
+		return rrpc.Answer{}, err
+	}
+	return p.calls.Call(ctx, rrpc.Request{
+		ProductKey: productKey, DeviceName: deviceName, Key: Key(productKey, deviceName),
+		Payload: request, Topic: topic, Timeout: timeout,
+	})
+}
+
+// Calls is the part that calls devices, for its statistics.
+func (p *Platform) Calls() *rrpc.Caller { return p.calls }
+
+// Wants is part of broker.Interceptor.
+func (p *Platform) Wants(topic []byte) bool {
+	return p.calls.Wants(topic) || p.opts.Interceptor != nil && p.opts.Interceptor.Wants(topic)
+}
+
+// Intercept is part of broker.Interceptor.
+func (p *Platform) Intercept(from *broker.Principal, m *packet.Publish) bool {
+	if p.calls.Intercept(from, m) {
+		return true
+	}
+	i := p.opts.Interceptor
+	return i != nil && i.Wants(m.Topic) && i.Intercept(from, m)
+}
+
+// Observe is part of broker.Observer.
+func (p *Platform) Observe(e broker.Event) {
+	p.calls.Observe(e)
+	p.announce(e)
+	if p.opts.Observer != nil {
+		p.opts.Observer.Observe(e)
+	}
+}
+
+// MayReceive reports whether a device could be sent a message on this topic, whatever it has subscribed to.
+func (p *Platform) MayReceive(productKey, deviceName, topic string) bool {
+	d, err := p.registry.Device(productKey, deviceName)
+	if err != nil {
+		return false
+	}
+	return p.tables.of(d.Product()).For(productKey, deviceName, true).MayReceive([]byte(topic))
+}
