@@ -30,6 +30,8 @@ type client struct {
 	conn    *conn // the connection that owns the session
 	loading bool  // a goroutine reads stored messages back
 	expiry  deadline.Item
+
+	expiresAt int64 // when the session ends unless a connection resumes it, in the ticker's nanoseconds
 }
 
 // directory finds clients by key.

@@ -23,22 +23,26 @@ func (c *conn) connect(w *work, f packet.Frame) error {
 	asked := time.Duration(p.KeepAlive) * time.Second
 	keepAlive, refusal := b.opts.keepAlive(asked)
 	if refusal != nil {
-		return c.refuse(w, refusal, int64(asked/time.Second))
+		return c.refuse(w, refusal)
 	}
 	principal, err := c.authenticate(&p, asked)
+	if e := c.end.Load(); e != nil {
+		return e // the time for CONNECT ran out meanwhile
+	}
+	if b.ctx.Err() != nil {
+		// Whatever the authenticator says now, it is not the client's credentials.
+		return c.refuse(w, &Refusal{Code: packet.RefusedUnavailable, Rule: "shutting-down"})
+	}
 	if err != nil {
 		var r *Refusal
 		if !errors.As(err, &r) {
 			r = &Refusal{Code: packet.RefusedCredentials, Rule: "authenticator", Detail: err.Error()}
 		}
-		return c.refuse(w, r, 0)
-	}
-	if c.end.Load() != nil {
-		return c.end.Load() // the time for CONNECT ran out meanwhile
+		return c.refuse(w, r)
 	}
 	if principal.Key == "" {
 		if _, ok := b.opts.Authenticator.(anonymous); !ok || !p.CleanSession {
-			return c.refuse(w, &Refusal{Code: packet.RefusedIdentifier, Rule: "MQTT-3.1.3-8", Detail: "no identity"}, 0)
+			return c.refuse(w, &Refusal{Code: packet.RefusedIdentifier, Rule: "MQTT-3.1.3-8", Detail: "no identity"})
 		}
 		// A client without a name gets one of its own [MQTT-3.1.3-6].
 		named := *principal
@@ -49,25 +53,37 @@ func (c *conn) connect(w *work, f packet.Frame) error {
 		keepAlive = max(0, principal.KeepAlive)
 	}
 	c.principal = principal
-	return c.takeOver(w, p.CleanSession || principal.Ephemeral, keepAlive)
+	clean := p.CleanSession || principal.Ephemeral
+	present, discarded, err := c.takeOver(w, clean, keepAlive)
+	if discarded {
+		b.emit(Event{Kind: SessionDiscarded, Client: principal.Key, Rule: "MQTT-3.1.2-6"})
+	}
+	if err != nil {
+		return err
+	}
+	e := c.event(Connected)
+	e.Clean, e.Present = clean, present
+	b.emit(e)
+	return nil
 }
 
 // keepAlive returns the keep-alive in force for the one that CONNECT asks for.
 func (o *Options) keepAlive(asked time.Duration) (time.Duration, *Refusal) {
-	refuse := func(rule string) (time.Duration, *Refusal) {
+	refuse := func(rule string, limit time.Duration) (time.Duration, *Refusal) {
 		return 0, &Refusal{Code: packet.RefusedIdentifier, Rule: rule,
+			Limit: int64(limit / time.Second), Value: int64(asked / time.Second),
 			Detail: "keep-alive " + asked.String() + ", allowed " + o.KeepAliveMin.String() + " to " + o.KeepAliveMax.String()}
 	}
 	switch {
 	case asked == 0 && (o.AllowNoKeepAlive || o.KeepAliveMin <= 0):
 		return 0, nil
 	case o.KeepAliveMin > 0 && asked < o.KeepAliveMin:
-		return refuse("keep-alive-min")
+		return refuse("keep-alive-min", o.KeepAliveMin)
 	case o.KeepAliveMax > 0 && asked > o.KeepAliveMax:
 		if o.ClampKeepAlive {
 			return o.KeepAliveMax, nil
 		}
-		return refuse("keep-alive-max")
+		return refuse("keep-alive-max", o.KeepAliveMax)
 	}
 	return asked, nil
 }
@@ -93,11 +109,11 @@ func (c *conn) authenticate(p *packet.Connect, keepAlive time.Duration) (*Princi
 }
 
 // refuse answers CONNECT with a return code, or not at all, and ends the connection [MQTT-3.2.2-5].
-func (c *conn) refuse(w *work, r *Refusal, value int64) error {
+func (c *conn) refuse(w *work, r *Refusal) error {
 	if r.Code != packet.Accepted {
 		c.connack(w, packet.Connack{Code: r.Code})
 	}
-	return &ending{reason: ConnectRefused, rule: r.Rule, detail: r.Detail, value: value}
+	return &ending{reason: ConnectRefused, rule: r.Rule, detail: r.Detail, limit: r.Limit, value: r.Value}
 }
 
 func (c *conn) connack(w *work, p packet.Connack) {
@@ -111,12 +127,15 @@ func (c *conn) connack(w *work, p packet.Connack) {
 // The older connection is closed and its goroutine waited for before the new one is answered. It ends
 // soon, since it waits for nothing but its socket, and from then on nobody but the new connection works on
 // the client's behalf: what the old one had received is routed before what the new one receives.
-func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) error {
+//
+// It reports whether a session was resumed, and whether a clean one took the place of a kept one.
+func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, discarded bool, err error) {
 	b := c.broker
 	cl, full := b.clients.acquire(b, c.principal.Key, true, b.opts.MaxSessions)
 	if full {
-		return c.refuse(w, &Refusal{Code: packet.RefusedUnavailable, Rule: "max-sessions",
-			Detail: "the broker holds as many sessions as it may"}, int64(b.opts.MaxSessions))
+		return false, false, c.refuse(w, &Refusal{Code: packet.RefusedUnavailable, Rule: "max-sessions",
+			Detail: "the broker holds as many sessions as it may",
+			Limit:  int64(b.opts.MaxSessions), Value: int64(b.opts.MaxSessions) + 1})
 	}
 	attached := false
 	defer func() {
@@ -126,6 +145,9 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) error {
 	}()
 	cl.takeover.Lock()
 	defer cl.takeover.Unlock()
+	if end := c.end.Load(); end != nil {
+		return false, false, end // gone while it waited for others: it must not push out the last of them
+	}
 
 	cl.mu.Lock()
 	old := cl.conn
@@ -134,18 +156,19 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) error {
 		old.stop(&ending{reason: TakenOver, detail: "by " + c.addr() + ", connection " + strconv.FormatUint(c.number, 10)})
 		<-old.done
 	}
-	if c.end.Load() != nil {
-		return c.end.Load()
+	if end := c.end.Load(); end != nil {
+		return false, false, end
 	}
 
 	// What this goroutine has claimed must not wait while others are locked.
 	w.batch.flush()
 	cl.mu.Lock()
+	discarded = clean && cl.session != nil && cl.session.Persistent()
 	present, noted, err := c.attach(cl, clean)
 	cl.mu.Unlock()
 	if err != nil {
 		b.storeFailed(err)
-		return c.refuse(w, &Refusal{Code: packet.RefusedUnavailable, Rule: "store", Detail: err.Error()}, 0)
+		return false, discarded, c.refuse(w, &Refusal{Code: packet.RefusedUnavailable, Rule: "store", Detail: err.Error()})
 	}
 	attached = true
 	c.client = cl
@@ -155,7 +178,7 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) error {
 
 	if noted {
 		if err := c.syncStore(); err != nil {
-			return err
+			return false, discarded, err
 		}
 	}
 	ack := packet.Connack{SessionPresent: present && c.level >= packet.Level311} // MQTT 3.1 has no such bit
@@ -167,10 +190,7 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) error {
 	}
 	cl.pump(&w.batch)
 
-	e := c.event(Connected)
-	e.Clean, e.Present = clean, present
-	b.emit(e)
-	return nil
+	return present, discarded, nil
 }
 
 // watch sets the deadline after which the connection ends: when its keep-alive has run out, or its lifetime.
@@ -301,18 +321,20 @@ func (cl *client) expireAfter(d time.Duration) {
 	}
 	b := cl.broker
 	cl.expiry.Due = cl.expire
-	b.deadlines.Set(&cl.expiry, b.ticker.Nanos()+int64(d))
+	cl.expiresAt = b.ticker.Nanos() + int64(d)
+	b.deadlines.Set(&cl.expiry, cl.expiresAt)
 }
 
 // expire is called by the deadline queue.
-func (cl *client) expire(int64) int64 {
+func (cl *client) expire(now int64) int64 {
 	b := cl.broker
 	if !b.clients.hold(cl) {
 		return 0
 	}
 	defer b.clients.release(cl)
 	cl.mu.Lock()
-	ended := cl.conn == nil && cl.session != nil
+	// A connection may have come and gone since the deadline came up.
+	ended := cl.conn == nil && cl.session != nil && now >= cl.expiresAt
 	if ended {
 		cl.endSession()
 	}

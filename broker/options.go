@@ -62,6 +62,8 @@ type Options struct {
 
 	// Limits are the restrictions enforced while packets are decoded. nil: packet.DefaultLimits in the
 	// Platform profile; in the Open one the same without its limits on topics and on filters per SUBSCRIBE.
+	// QoS 2, Will and retained messages can be ignored or refused, but not accepted: packet.Accept means the
+	// default for them.
 	Limits *packet.Limits
 
 	DeliveredQoS DeliveredQoS
@@ -149,6 +151,8 @@ func (o *Options) setDefaults() error {
 			l.Remaining = l.Payload + 1<<16 + 4
 		}
 		o.Limits = &l
+	} else {
+		o.Limits = restricted(*o.Limits)
 	}
 	if o.DeliveredQoS == ByProfile {
 		o.DeliveredQoS = PublishersQoS
@@ -192,6 +196,23 @@ func (o *Options) setDefaults() error {
 		bad("Options.Window is %d, but there are only 65,535 packet identifiers", o.Window)
 	}
 	return errors.Join(errs...)
+}
+
+// restricted makes sure that limits do not accept what the broker cannot do.
+func restricted(l packet.Limits) *packet.Limits {
+	def := packet.DefaultLimits()
+	for _, p := range []struct {
+		policy *packet.Policy
+		def    packet.Policy
+	}{
+		{&l.PublishQoS2, def.PublishQoS2}, {&l.SubscribeQoS2, def.SubscribeQoS2},
+		{&l.Will, def.Will}, {&l.Retain, def.Retain},
+	} {
+		if *p.policy == packet.Accept {
+			*p.policy = p.def
+		}
+	}
+	return &l
 }
 
 const maxInt = 1<<62 - 1

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"errors"
+
 	"sampan/packet"
 )
 
@@ -15,6 +17,7 @@ func (c *conn) subscribe(w *work, f packet.Frame) error {
 		c.reportIgnored(p.Ignored, nil)
 	}
 	codes := make([]byte, 0, p.Len())
+	var asked []byte
 	for filter, qos := range p.All() {
 		code, refused := c.subscribeOne(filter, qos)
 		if refused != nil {
@@ -22,22 +25,38 @@ func (c *conn) subscribe(w *work, f packet.Frame) error {
 			if c.level < packet.Level311 {
 				// MQTT 3.1 has no code for a refusal: the answer is the QoS asked for, nothing is delivered,
 				// and the log says so.
-				code = min(qos, 1)
+				if asked == nil {
+					asked = c.asked(f)
+				}
+				code = asked[len(codes)]
 			}
 		}
 		codes = append(codes, code)
 	}
-	noted := c.flush()
 	ack := packet.Suback{ID: p.ID, Codes: codes}
 	w.scratch = ack.AppendTo(w.scratch[:0])
-	c.answer(w.scratch, noted, &w.batch)
+	c.answer(w.scratch, c.flush(), &w.batch)
 	return nil
+}
+
+// asked returns the QoS that a SUBSCRIBE asks for each of its filters, at most 1, also where the limits
+// refuse it.
+func (c *conn) asked(f packet.Frame) (asked []byte) {
+	limits := *c.limits
+	limits.Topic, limits.Slashes, limits.Filters, limits.SubscribeQoS2 = 0, 0, 0, packet.Ignore
+	var p packet.Subscribe
+	if p.Decode(f, &limits) == nil {
+		for _, qos := range p.All() {
+			asked = append(asked, qos)
+		}
+	}
+	return asked
 }
 
 // subscribeOne makes one subscription and returns its SUBACK code, or why it was refused.
 func (c *conn) subscribeOne(filter []byte, qos byte) (code byte, refused *Verdict) {
 	if qos == packet.SubackFailure {
-		return qos, &Verdict{Rule: "filter-limits"}
+		return qos, c.filterLimit(filter)
 	}
 	if a := c.principal.Authorizer; a != nil {
 		if v := a.MaySubscribe(filter); !v.OK {
@@ -65,6 +84,18 @@ func (c *conn) subscribeOne(filter []byte, qos byte) (code byte, refused *Verdic
 	return qos, nil
 }
 
+// filterLimit says which of the limits on SUBSCRIBE a filter has broken.
+func (c *conn) filterLimit(filter []byte) *Verdict {
+	var e *packet.Error
+	if errors.As(packet.ValidTopicFilter(filter, c.limits), &e) {
+		return &Verdict{Rule: string(e.Rule), Limit: int64(e.Limit), Value: int64(e.Value)}
+	}
+	if c.limits.SubscribeQoS2 == packet.Refuse {
+		return &Verdict{Rule: string(packet.RuleLimitQoS2), Limit: 1, Value: 2}
+	}
+	return &Verdict{Rule: string(packet.RuleLimitFilters), Limit: int64(c.limits.Filters)}
+}
+
 // subscribe makes a subscription, or replaces its QoS, without interrupting deliveries [MQTT-3.8.4-3].
 // Called with cl.mu held.
 func (cl *client) subscribe(filter string, qos byte) {
@@ -84,11 +115,13 @@ func (cl *client) unsubscribeOne(filter string) bool {
 	return true
 }
 
-// flush hands the session's changes to the store and reports whether an answer must wait for it.
+// flush hands the session's changes to the store and reports whether an answer must wait for it. It must
+// also if a message that came in between has taken the changes along.
 func (c *conn) flush() bool {
 	c.client.mu.Lock()
 	defer c.client.mu.Unlock()
-	return c.client.flushSession(c.client.session)
+	c.client.flushSession(c.client.session)
+	return c.client.session.Persistent()
 }
 
 func (c *conn) subscribeRefused(filter string, v Verdict) {
@@ -120,8 +153,7 @@ func (c *conn) unsubscribe(w *work, f packet.Frame) error {
 			c.broker.emit(e)
 		}
 	}
-	noted := c.flush()
 	w.scratch = packet.AppendUnsuback(w.scratch[:0], p.ID)
-	c.answer(w.scratch, noted, &w.batch)
+	c.answer(w.scratch, c.flush(), &w.batch)
 	return nil
 }
