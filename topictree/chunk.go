@@ -19,8 +19,8 @@ func newChunk[S comparable](e Entry[S]) *chunk[S] {
 	return &single.chunk
 }
 
-// index returns where s is in entries, or -1.
-func index[S comparable](entries []Entry[S], s S) int {
+// indexOf returns where s is in entries, or -1.
+func indexOf[S comparable](entries []Entry[S], s S) int {
 	for i := range entries {
 		if entries[i].Subscriber == s {
 			return i
@@ -32,7 +32,7 @@ func index[S comparable](entries []Entry[S], s S) int {
 // with returns a chunk that has e. The receiver must be the newest version of
 // its chunk: a new entry goes behind the end that its readers see.
 func (c *chunk[S]) with(e Entry[S]) (*chunk[S], outcome) {
-	i := index(c.entries, e.Subscriber)
+	i := indexOf(c.entries, e.Subscriber)
 	switch {
 	case i < 0:
 		return &chunk[S]{entries: append(c.entries, e)}, added
@@ -47,7 +47,7 @@ func (c *chunk[S]) with(e Entry[S]) (*chunk[S], outcome) {
 // without returns a chunk that does not have s, with the order kept, and
 // whether the receiver had it.
 func (c *chunk[S]) without(s S) (*chunk[S], bool) {
-	i := index(c.entries, s)
+	i := indexOf(c.entries, s)
 	if i < 0 {
 		return c, false
 	}

@@ -18,11 +18,12 @@
 //
 // A filter is literal levels and then, perhaps, a wildcard and more. The
 // literal prefix is one key of a hash table (table.go), however many levels it
-// has, up to 16. Behind it the tree goes on level by level (node.go). A topic
-// name therefore needs no walk from the root: it is looked up at its own depth,
-// for filters without wildcards, and at those depths at which some filter goes
-// on with a wildcard. Each shard knows the set of these depths; there are seldom
-// more than three.
+// has, up to 16; there is a table for each number of levels. Behind the prefix
+// the tree goes on level by level (node.go). A topic name therefore needs no
+// walk from the root: it is looked up at its own depth, for filters without
+// wildcards, and at those depths at which some filter goes on with a wildcard.
+// Each shard knows the set of these depths (shard.go); there are seldom more
+// than three.
 //
 // A filter lives in the shard that its first three levels (Options.PrefixLevels)
 // choose, for any topic it matches begins with the same ones, and "a/b/c/#" is

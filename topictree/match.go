@@ -47,12 +47,8 @@ func (sh *shard[S]) match(q *query, m *Matches[S]) {
 	if depths&1 != 0 && len(q.topic) > 0 && q.topic[0] == '$' {
 		depths &^= 1
 	}
-	if depths == 0 {
-		return
-	}
-	t := sh.table.Load()
 	if depths&1 != 0 {
-		t.descend(sh.seed, &sh.root, q.topic, m)
+		sh.descend(&sh.root, q.topic, m)
 	}
 	for depths &^= 1; depths != 0; depths &= depths - 1 {
 		depth := bits.TrailingZeros32(depths)
@@ -60,12 +56,12 @@ func (sh *shard[S]) match(q *query, m *Matches[S]) {
 		if depth != q.hashed {
 			hash = maphash.Bytes(sh.seed, prefix)
 		}
-		switch n := lookup(t, hash, nil, prefix); {
+		switch n := lookup(&sh.prefixes[depth], hash, nil, prefix); {
 		case n == nil:
 		case len(prefix) == len(q.topic):
 			n.arrive(m)
 		default:
-			t.descend(sh.seed, n, q.topic[len(prefix)+1:], m)
+			sh.descend(n, q.topic[len(prefix)+1:], m)
 		}
 	}
 }
@@ -73,7 +69,7 @@ func (sh *shard[S]) match(q *query, m *Matches[S]) {
 // descend adds the lists of n, and below n, that the remaining levels of the
 // topic reach. It visits no node twice, so it never costs more than there are
 // nodes, however the wildcards are placed.
-func (t *table[S]) descend(seed maphash.Seed, n *node[S], levels []byte, m *Matches[S]) {
+func (sh *shard[S]) descend(n *node[S], levels []byte, m *Matches[S]) {
 	for more := true; more; {
 		m.add(&n.multi)
 		var level []byte
@@ -83,7 +79,7 @@ func (t *table[S]) descend(seed maphash.Seed, n *node[S], levels []byte, m *Matc
 		}
 		if plus := n.plus.Load(); plus != nil {
 			if more {
-				t.descend(seed, plus, levels, m)
+				sh.descend(plus, levels, m)
 			} else {
 				plus.arrive(m)
 			}
@@ -91,7 +87,7 @@ func (t *table[S]) descend(seed maphash.Seed, n *node[S], levels []byte, m *Matc
 		if n.kids.Load() == 0 {
 			return
 		}
-		n = lookup(t, n.below(maphash.Bytes(seed, level)), n, level)
+		n = lookup(&sh.levels, n.below(maphash.Bytes(sh.seed, level)), n, level)
 		if n == nil {
 			return
 		}

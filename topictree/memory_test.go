@@ -157,7 +157,7 @@ func TestReconnectKeepsTable(t *testing.T) {
 	for i := range 100 {
 		tree.Subscribe(fmt.Sprintf("a/b/%d/d", i), 1, 1)
 	}
-	table := tree.shards[0].table.Load()
+	table := tree.shards[0].prefixes[4].table.Load()
 	for i := range 1_000 {
 		filter := fmt.Sprintf("a/b/%d/d", i%100)
 		if !tree.Unsubscribe(filter, 1) || tree.Subscribe(filter, 2, 1) {
@@ -166,7 +166,7 @@ func TestReconnectKeepsTable(t *testing.T) {
 		tree.Unsubscribe(filter, 2)
 		tree.Subscribe(filter, 1, 1)
 	}
-	if tree.shards[0].table.Load() != table {
+	if tree.shards[0].prefixes[4].table.Load() != table {
 		t.Error("the table was rebuilt")
 	}
 }

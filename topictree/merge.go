@@ -72,13 +72,13 @@ func (g *merge[S]) inBase(seed maphash.Seed, s S) (chunk, i int) {
 	if g.spread {
 		chunk = chunkOf(maphash.Comparable(seed, s), len(g.base))
 	}
-	return chunk, index(g.base[chunk], s)
+	return chunk, indexOf(g.base[chunk], s)
 }
 
 // inExtra returns the place of s among the first n of extra, or -1.
 func (g *merge[S]) inExtra(n int, s S) int {
 	if n <= maxScan {
-		return index(g.extra[:n], s)
+		return indexOf(g.extra[:n], s)
 	}
 	if i, ok := g.where[s]; ok {
 		return i

@@ -6,13 +6,13 @@ import (
 )
 
 // A node stands for a beginning of topic filters. The nodes of literal
-// prefixes have no parent: the shard's table finds them by the whole prefix.
-// Only behind a wildcard (or maxDepth literal levels) does the tree go on level
-// by level; those nodes are found by their parent and the level's name, in the
-// same table, except that a parent points to its "+".
+// prefixes have no parent: an index finds them by the whole prefix. Only behind
+// a wildcard (or maxDepth literal levels) does the tree go on level by level;
+// those nodes are found by their parent and the level's name in an index of
+// their own, except that a parent points to its "+".
 //
-// Matching reads nodes while a writer changes them. The first three fields
-// never change once the node can be found; the others are atomic.
+// Matching reads nodes while a writer changes them: the first three fields
+// never change, the others are atomic.
 type node[S comparable] struct {
 	parent *node[S]
 	name   string // prefix if parent is nil, else one level

@@ -8,34 +8,27 @@ import (
 )
 
 // A shard holds the filters of some prefixes. Whoever changes it holds mu;
-// matching takes no lock and reads only what is atomic.
+// matching takes no lock.
 type shard[S comparable] struct {
 	// generation is raised after every change that a match could see, so a
 	// match that reads it first and then the tree is outdated at worst, and
 	// knows it.
 	generation atomic.Uint64
-	table      atomic.Pointer[table[S]]
 	// Sets of depths, bit d for d literal levels: where filters end, and where
 	// they go on. A match looks nowhere else.
 	ends, opens atomic.Uint32
 
-	mu   sync.Mutex // guards everything below, and all changes above
-	root node[S]    // the prefix of no levels; it stays for good
-	gone node[S]    // what a table slot holds when its node was dropped
-	seed maphash.Seed
+	root     node[S]                // the prefix of no levels
+	prefixes [maxDepth + 1]index[S] // the others, by depth
+	levels   index[S]               // the nodes that have a parent, save those for "+"
+	seed     maphash.Seed
 
+	mu              sync.Mutex          // guards everything below, and all changes above
 	endsAt, opensAt [maxDepth + 1]int32 // filters behind each bit of ends and opens
-
-	live, filled           int // nodes in the table; slots not empty
-	subscriptions, filters int
+	subscriptions   int
+	filters         int
 
 	_ [64]byte // keeps the next shard's generation out of our cache line
-}
-
-func (sh *shard[S]) init(seed maphash.Seed) {
-	sh.seed = seed
-	sh.gone.parent = &sh.gone // equals no parent that is looked for
-	sh.table.Store(newTable[S](minSlots))
 }
 
 func (sh *shard[S]) subscribe(p path, e Entry[S]) (replaced bool) {
@@ -69,7 +62,7 @@ func (sh *shard[S]) unsubscribe(p path, s S) (removed bool) {
 	if l.empty() {
 		sh.filters--
 		sh.count(p, -1)
-		sh.prune(n)
+		sh.prune(n, p.depth)
 	}
 	sh.generation.Add(1)
 	return true
@@ -95,7 +88,7 @@ func (sh *shard[S]) count(p path, by int32) {
 func (sh *shard[S]) find(p path) (*node[S], *list[S]) {
 	n := &sh.root
 	if p.depth > 0 {
-		n = lookup(sh.table.Load(), p.hash, nil, p.prefix)
+		n = lookup(&sh.prefixes[p.depth], p.hash, nil, p.prefix)
 	}
 	for p.more && n != nil {
 		var level string
@@ -108,7 +101,7 @@ func (sh *shard[S]) find(p path) (*node[S], *list[S]) {
 		case level == "+":
 			n = n.plus.Load()
 		default:
-			n = lookup(sh.table.Load(), sh.hash(n, level), n, level)
+			n = lookup(&sh.levels, sh.hash(n, level), n, level)
 		}
 	}
 	if n == nil {
@@ -121,7 +114,7 @@ func (sh *shard[S]) find(p path) (*node[S], *list[S]) {
 func (sh *shard[S]) grow(p path) *list[S] {
 	n := &sh.root
 	if p.depth > 0 {
-		n = sh.findOrPut(p.hash, nil, p.prefix)
+		n = sh.prefixes[p.depth].findOrPut(p.hash, nil, p.prefix)
 	}
 	for p.more {
 		var level string
@@ -138,7 +131,7 @@ func (sh *shard[S]) grow(p path) *list[S] {
 				parent.plus.Store(n)
 			}
 		default:
-			n = sh.findOrPut(sh.hash(n, level), n, level)
+			n = sh.levels.findOrPut(sh.hash(n, level), n, level)
 		}
 	}
 	return &n.exact
@@ -153,60 +146,21 @@ func (sh *shard[S]) hash(parent *node[S], name string) uint64 {
 	return hash
 }
 
-// findOrPut returns the node called name under parent, a new one if need be.
-func (sh *shard[S]) findOrPut(hash uint64, parent *node[S], name string) *node[S] {
-	t := sh.table.Load()
-	if n := lookup(t, hash, parent, name); n != nil {
-		return n
-	}
-	if 3*(sh.filled+1) > 2*len(t.slots) {
-		t = sh.rebuild(t)
-	}
-	n := newNode(hash, parent, name)
-	if t.put(hash, n, &sh.gone) {
-		sh.filled++
-	}
-	sh.live++
-	if parent != nil {
-		parent.kids.Add(1)
-	}
-	return n
-}
-
 // prune takes n out of the tree if it is of no use any more, and then what was
-// above it only for its sake.
-func (sh *shard[S]) prune(n *node[S]) {
+// above it only for its sake, up to a prefix of so many levels.
+func (sh *shard[S]) prune(n *node[S], depth int) {
 	for n != &sh.root && n.unused() {
-		parent := n.parent
-		if parent != nil && parent.plus.Load() == n {
-			parent.plus.Store(nil)
-		} else {
-			sh.drop(n)
-		}
-		if parent == nil {
+		parent, hash := n.parent, sh.hash(n.parent, n.name)
+		switch {
+		case parent == nil:
+			sh.prefixes[depth].drop(hash, n)
 			return
+		case parent.plus.Load() == n:
+			parent.plus.Store(nil)
+		default:
+			sh.levels.drop(hash, n)
+			parent.kids.Add(-1)
 		}
 		n = parent
 	}
-}
-
-// drop takes n out of the table.
-func (sh *shard[S]) drop(n *node[S]) {
-	t := sh.table.Load()
-	t.drop(sh.hash(n.parent, n.name), n, &sh.gone)
-	sh.live--
-	if n.parent != nil {
-		n.parent.kids.Add(-1)
-	}
-	if len(t.slots) > minSlots && 8*sh.live < len(t.slots) {
-		sh.rebuild(t)
-	}
-}
-
-// rebuild replaces the table by one of the size that suits it.
-func (sh *shard[S]) rebuild(t *table[S]) *table[S] {
-	t = t.rebuilt(sh.live, &sh.gone)
-	sh.filled = sh.live
-	sh.table.Store(t)
-	return t
 }

@@ -25,6 +25,15 @@ func (sh *shard[S]) stats(st *Stats) {
 	defer sh.mu.Unlock()
 	st.Subscriptions += sh.subscriptions
 	st.Filters += sh.filters
-	st.Nodes += sh.live
-	st.Slots += len(sh.table.Load().slots)
+	sh.levels.addTo(st)
+	for i := range sh.prefixes {
+		sh.prefixes[i].addTo(st)
+	}
+}
+
+func (x *index[S]) addTo(st *Stats) {
+	if t := x.table.Load(); t != nil {
+		st.Nodes += t.live
+		st.Slots += len(t.slots)
+	}
 }

@@ -151,7 +151,7 @@ func TestChangeBesideMatch(t *testing.T) {
 
 func has(m *Matches[int], s int) bool {
 	for _, chunk := range m.Chunks() {
-		if index(chunk, s) >= 0 {
+		if indexOf(chunk, s) >= 0 {
 			return true
 		}
 	}

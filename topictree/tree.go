@@ -14,7 +14,7 @@ const (
 // Options tune a Tree. The zero value is right for most uses.
 type Options struct {
 	// Shards is the number of independently locked parts, rounded up to a
-	// power of two. Zero means 64. An empty shard takes about 500 bytes.
+	// power of two. Zero means 64. An empty shard takes 456 bytes.
 	Shards int
 	// PrefixLevels is the number of leading topic levels that choose the
 	// shard, at most 16. Zero means 3: enough to tell devices apart by
@@ -56,9 +56,9 @@ func New[S comparable](o Options) *Tree[S] {
 		shards:       make([]shard[S], 1<<logShards),
 	}
 	for i := range t.shards {
-		t.shards[i].init(t.seed)
+		t.shards[i].seed = t.seed
 	}
-	t.wild.init(t.seed)
+	t.wild.seed = t.seed
 	return t
 }
 
