@@ -23,7 +23,7 @@ func agree(t interface {
 	t.Helper()
 	var slow packet.Publish
 	f, n, _, err := packet.Next(b, lim)
-	good := err == nil && n > 0 && f.Type() == packet.TypePublish && slow.Decode(f, lim) == nil
+	good := err == nil && n > 0 && f.Type() == packet.TypePublish && packet.DecodeByEveryRule(&slow, f, lim) == nil
 
 	var fast packet.Publish
 	cut := fast.Cut(b, lim)
@@ -36,6 +36,12 @@ func agree(t interface {
 		}
 		if cap(fast.Topic) != len(fast.Topic) || cap(fast.Payload) != len(fast.Payload) {
 			t.Fatalf("%s: a view reaches beyond its field", short(b))
+		}
+	}
+	if f.Type() == packet.TypePublish {
+		var p packet.Publish
+		if accepted := p.Decode(f, lim) == nil; accepted != good || good && !samePublish(&slow, &p) {
+			t.Fatalf("%s: Decode gives %+v, by every rule %+v (good: %v)", short(b), p, slow, good)
 		}
 	}
 	if good {
@@ -102,6 +108,37 @@ func TestCutTakesTheCommonForms(t *testing.T) {
 					if b := p.AppendTo(nil); !agree(t, b, lim) {
 						t.Fatalf("not taken: topic of %d bytes, payload of %d, QoS %d", topic, payload, qos)
 					}
+				}
+			}
+		}
+	}
+}
+
+// TestCutAtTheBorders tries every first byte and every length around the limits,
+// where a fast path goes wrong first.
+func TestCutAtTheBorders(t *testing.T) {
+	platform := packet.DefaultLimits()
+	lim := packet.Limits{Topic: 20, Slashes: 3, Payload: 200, Remaining: 215}
+	limits := []*packet.Limits{nil, {Level: packet.Level31}, &platform, &lim, {Retain: packet.Refuse}, {Payload: 200}, {Remaining: 215}}
+	for first := range 256 {
+		for id := range 2 {
+			raw := packet.AppendFrame(nil, byte(first), []byte{0, 9, '/', 'p', 'k', '/', 'd', 'n', '/', 'u', 'p', 0, byte(id), 'x'})
+			for _, lim := range limits {
+				agree(t, raw, lim)
+				for i := range len(raw) - 1 {
+					agree(t, raw[:i], lim)
+					agree(t, packet.AppendFrame(nil, byte(first), raw[2:2+i]), lim)
+				}
+			}
+		}
+	}
+	for topic := 1; topic < 40; topic++ {
+		for payload := 180; payload < 220; payload++ {
+			for qos := range byte(2) {
+				p := packet.Publish{Topic: bytes.Repeat([]byte("abc/"), 10)[:topic], Payload: make([]byte, payload), QoS: qos, ID: uint16(qos)}
+				raw := p.AppendTo(nil)
+				for _, lim := range limits {
+					agree(t, raw, lim)
 				}
 			}
 		}

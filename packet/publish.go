@@ -178,7 +178,7 @@ func (p *Publish) decode(f Frame, lim *Limits) error {
 		i += 2
 	}
 
-	v.Payload = f.Body()[i:len(f.Body()):len(f.Body())]
+	v.Payload = f.Body()[i:]
 	if lim.Payload > 0 && len(v.Payload) > lim.Payload {
 		return fail(f, i, RuleLimitPayload, "payload", lim.Payload, len(v.Payload))
 	}

@@ -29,7 +29,7 @@ func (s *Suback) Decode(f Frame, lim *Limits) error {
 			return fail(f, 2+i, RuleSubackCode, "return code", 0, int(code))
 		}
 	}
-	*s = Suback{ID: id, Codes: b[2:len(b):len(b)]}
+	*s = Suback{ID: id, Codes: b[2:]}
 	return nil
 }
 

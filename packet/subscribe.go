@@ -42,7 +42,7 @@ func (s *Subscribe) Decode(f Frame, lim *Limits) error {
 	v := Subscribe{
 		ID:   uint16(b[0])<<8 | uint16(b[1]),
 		Dup:  f.First&8 != 0,
-		list: b[2:len(b):len(b)],
+		list: b[2:],
 		bounds: bounds{
 			topic: lim.Topic, slashes: lim.Slashes, filters: lim.Filters,
 			qos2: lim.SubscribeQoS2, level: lim.Level,

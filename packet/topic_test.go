@@ -109,6 +109,21 @@ func TestTopicSlashesAreCounted(t *testing.T) {
 	})
 }
 
+// A count that is kept in bytes overflows behind 255.
+func TestTopicOfManySlashes(t *testing.T) {
+	lim := packet.Limits{Slashes: 7}
+	for n := 8; n <= 2100; n++ {
+		topic := bytes.Repeat([]byte{'/'}, n)
+		if packet.ValidTopicName(topic, &lim) == nil {
+			t.Fatalf("%d slashes accepted as a name", n)
+		}
+		raw := (&packet.Publish{Topic: topic}).AppendTo(nil)
+		if new(packet.Publish).Cut(raw, &lim) != 0 {
+			t.Fatalf("%d slashes taken by Cut", n)
+		}
+	}
+}
+
 // The longest topic has 65,535 bytes (MQTT-4.7.3-3), whatever they are.
 func TestTopicLength(t *testing.T) {
 	for _, c := range []string{"a", "/", "é"} {

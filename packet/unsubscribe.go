@@ -28,7 +28,7 @@ func (u *Unsubscribe) Decode(f Frame, lim *Limits) error {
 	v := Unsubscribe{
 		ID:   uint16(b[0])<<8 | uint16(b[1]),
 		Dup:  f.First&8 != 0,
-		list: b[2:len(b):len(b)],
+		list: b[2:],
 	}
 	if v.ID == 0 { // MQTT-2.3.1-1
 		return fail(f, 0, RuleZeroID, "packet identifier", 0, 0)
