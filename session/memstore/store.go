@@ -75,8 +75,8 @@ func (s *Store) Open(identity string) (session.ID, error) {
 	return id, nil
 }
 
-// Append implements session.Store. Sessions that are not open are passed over; a message for none of them
-// gets its name and is forgotten.
+// Append implements session.Store. Sessions that are not open are passed over; a message for none of them is
+// not stored, and its Ref is zero.
 func (s *Store) Append(m *session.Message, to []session.ID) error {
 	// All shards concerned are held while the message is named and queued: so the names in each queue
 	// grow, however many messages are appended at the same time.
@@ -106,9 +106,11 @@ func (s *Store) Append(m *session.Message, to []session.ID) error {
 		sh.queued++
 		sh.slots += cap(st.queue.places) - before
 	}
-	if waiting > 0 {
-		s.table.put(ref, m, waiting)
+	if waiting == 0 {
+		m.SetRef(0)
+		return nil
 	}
+	s.table.put(ref, m, waiting)
 	return nil
 }
 

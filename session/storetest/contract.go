@@ -23,14 +23,15 @@ func testNames(t *testing.T, target Target) {
 			t.Fatalf("session name %d was given twice, or is zero", id)
 		}
 		seen[id] = true
-		ids = append(ids, id)
 		if i%3 == 0 {
 			record(t, s, session.Change{Kind: session.Closed, Session: id})
+		} else {
+			ids = append(ids, id)
 		}
 	}
 	last := session.Ref(0)
 	for i := range 200 {
-		r := appendMessage(t, s, "a/b", "x", ids[i])
+		r := appendMessage(t, s, "a/b", "x", ids[i%len(ids)])
 		if r <= last {
 			t.Fatalf("message %d was appended after message %d", r, last)
 		}
@@ -160,9 +161,12 @@ func testFanOut(t *testing.T, target Target) {
 
 func testForNobody(t *testing.T, target Target) {
 	s := target.start(t)
-	r := appendMessage(t, s, "t", "x")
-	if _, err := s.Load(r); !errors.Is(err, session.ErrNoMessage) {
-		t.Fatalf("a message for nobody is stored: %v", err)
+	id := openSession(t, s, "a")
+	record(t, s, session.Change{Kind: session.Closed, Session: id})
+	for _, to := range [][]session.ID{nil, {id}} {
+		if r := appendMessage(t, s, "t", "x", to...); r != 0 {
+			t.Fatalf("a message for %v is stored as %d", to, r)
+		}
 	}
 	if st := s.Stats(); st.Messages != 0 || st.Bytes != 0 {
 		t.Fatalf("a message for nobody leaves %+v", st)

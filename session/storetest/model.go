@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"sampan/session"
 )
@@ -107,7 +108,7 @@ func (m *Model) waiting() map[session.Ref]Message {
 
 // Diff says how the contents of two stores differ, or returns "".
 func (m *Model) Diff(other *Model) string {
-	return cmp.Diff(m.Sessions, other.Sessions) + cmp.Diff(m.waiting(), other.waiting())
+	return cmp.Diff(m.Sessions, other.Sessions, cmpopts.EquateEmpty()) + cmp.Diff(m.waiting(), other.waiting())
 }
 
 // Recover reads a store that was just opened into a model.

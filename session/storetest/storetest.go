@@ -15,14 +15,18 @@ type Target struct {
 
 	// Durable says that what a store holds is there when its directory is opened again.
 	Durable bool
+
+	// Slow leaves out the state machine, for stores on a real disk.
+	Slow bool
 }
 
 // Run tests the contract.
 func Run(t *testing.T, target Target) {
-	tests := []struct {
+	type test struct {
 		name string
 		run  func(t *testing.T, target Target)
-	}{
+	}
+	tests := []test{
 		{"Names", testNames},
 		{"Queue", testQueue},
 		{"Load", testLoad},
@@ -35,16 +39,12 @@ func Run(t *testing.T, target Target) {
 		{"AfterClose", testAfterClose},
 		{"Stats", testStats},
 		{"Concurrent", testConcurrent},
-		{"StateMachine", testStateMachine},
+	}
+	if !target.Slow {
+		tests = append(tests, test{"StateMachine", testStateMachine})
 	}
 	if target.Durable {
-		tests = append(tests, []struct {
-			name string
-			run  func(t *testing.T, target Target)
-		}{
-			{"Reopen", testReopen},
-			{"NamesAfterReopening", testNamesAfterReopening},
-		}...)
+		tests = append(tests, test{"Reopen", testReopen}, test{"NamesAfterReopening", testNamesAfterReopening})
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, target) })

@@ -1,0 +1,165 @@
+package logstore
+
+import (
+	"math/bits"
+	"sync"
+
+	"sampan/session"
+	"sampan/session/wal"
+)
+
+// index is what the store holds in memory: all but the messages' contents. It is changed by the same
+// functions when something happens and when the log is read back.
+type index struct {
+	shards [shardCount]shard
+	table  table
+}
+
+// shardCount is how many locks the sessions are spread over. One word holds a set of them.
+const shardCount = 64
+
+type shard struct {
+	// mu guards the sessions of this shard, and is held while what happens to one of them is appended to
+	// the log: so the log has it in the order in which it takes effect. Shards are locked in ascending
+	// order, the table's locks and the log's inside them.
+	mu       sync.Mutex
+	sessions map[session.ID]*state
+	subs     int // subscriptions of all sessions
+	queued   int // messages in their queues
+	slots    int // places allocated for them
+	names    int // bytes of identities and filters
+}
+
+// state is what is kept of one session.
+type state struct {
+	identity string
+	until    session.Time
+	filters  map[string]byte
+	queue    queue
+	bytes    int64 // of the packets of the messages in the queue
+
+	// partial: while the log is read, only the first parts of the session have been seen. Messages that
+	// come in the meantime are in a later part.
+	partial bool
+}
+
+func (x *index) init() {
+	for i := range x.shards {
+		sh := &x.shards[i]
+		sh.mu.Lock()
+		sh.sessions = make(map[session.ID]*state)
+		sh.subs, sh.queued, sh.slots, sh.names = 0, 0, 0, 0
+		sh.mu.Unlock()
+	}
+	x.table.init()
+}
+
+func shardOf(id session.ID) int { return int(id % shardCount) }
+
+func (x *index) shard(id session.ID) *shard { return &x.shards[shardOf(id)] }
+
+// session returns a session that is open, or nil. Its shard is locked.
+func (x *index) session(id session.ID) *state { return x.shard(id).sessions[id] }
+
+// lock locks a set of shards.
+func (x *index) lock(set uint64) {
+	for ; set != 0; set &= set - 1 {
+		x.shards[bits.TrailingZeros64(set)].mu.Lock()
+	}
+}
+
+func (x *index) unlock(set uint64) {
+	for ; set != 0; set &= set - 1 {
+		x.shards[bits.TrailingZeros64(set)].mu.Unlock()
+	}
+}
+
+// open begins a session. Its shard is locked, as in all functions below.
+func (x *index) open(id session.ID, identity string) *state {
+	sh := x.shard(id)
+	st := &state{identity: identity}
+	sh.sessions[id] = st
+	sh.names += len(identity)
+	return st
+}
+
+// message puts a message at the end of the queues of sessions. Those that are not open are passed over.
+func (x *index) message(r session.Ref, pos wal.Pos, size int, expires session.Time, to []session.ID) {
+	waiting := 0
+	for _, id := range to {
+		if st := x.session(id); st != nil && !st.partial && x.push(id, st, placeOf(r, 0), size) {
+			waiting++
+		}
+	}
+	if waiting > 0 {
+		x.table.put(r, info{pos, size, expires, waiting})
+	}
+}
+
+// push puts a message at the end of a queue, and reports whether it was not there.
+func (x *index) push(id session.ID, st *state, p place, size int) bool {
+	sh := x.shard(id)
+	before := cap(st.queue.places)
+	if !st.queue.push(p) {
+		return false
+	}
+	sh.queued++
+	sh.slots += cap(st.queue.places) - before
+	st.bytes += int64(size)
+	return true
+}
+
+// change makes a change of a session that is open.
+func (x *index) change(st *state, c *session.Change) {
+	sh := x.shard(c.Session)
+	switch c.Kind {
+	case session.Closed:
+		x.close(c.Session, st)
+	case session.Connected:
+		st.until = 0
+	case session.Disconnected:
+		st.until = c.Until
+	case session.Subscribed:
+		if _, replaced := st.filters[c.Filter]; !replaced {
+			sh.subs++
+			sh.names += len(c.Filter)
+		}
+		if st.filters == nil {
+			st.filters = make(map[string]byte)
+		}
+		st.filters[c.Filter] = c.QoS
+	case session.Unsubscribed:
+		if _, found := st.filters[c.Filter]; found {
+			sh.subs--
+			sh.names -= len(c.Filter)
+			delete(st.filters, c.Filter)
+		}
+	case session.Sent:
+		st.queue.sent(c.Ref, c.PacketID)
+	case session.Done:
+		before := cap(st.queue.places)
+		if st.queue.remove(c.Ref) {
+			st.bytes -= int64(x.table.release(c.Ref))
+			sh.queued--
+			sh.slots += cap(st.queue.places) - before
+		}
+	}
+}
+
+// close ends a session and releases what only it has waited for.
+func (x *index) close(id session.ID, st *state) {
+	sh := x.shard(id)
+	for _, p := range st.queue.live() {
+		if !p.empty() {
+			x.table.release(p.ref())
+			sh.queued--
+		}
+	}
+	sh.slots -= cap(st.queue.places)
+	for f := range st.filters {
+		sh.names -= len(f)
+	}
+	sh.subs -= len(st.filters)
+	sh.names -= len(st.identity)
+	delete(sh.sessions, id)
+}

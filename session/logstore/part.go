@@ -1,0 +1,146 @@
+package logstore
+
+import (
+	"sampan/session"
+	"sampan/session/wal"
+)
+
+// A part of a recPart is a session as it is when it is written, or a range of its queue:
+//
+//	flags, session
+//	the first part: identity, expiry, number of subscriptions, each with filter and QoS
+//	number of messages, each with
+//	    the difference of its Ref to the one before
+//	    packet identifier
+//	    the difference of its position to the one before
+//	    size, and the difference of its expiry to the one before
+//
+// So a message costs about ten bytes for each queue that it is in. Every part is exact at its place in the
+// log: what happens to the session later comes behind it.
+const (
+	partFirst = 1 << iota
+	partLast
+)
+
+// linear makes positions that are near to each other near as numbers.
+func linear(p wal.Pos) int64 {
+	return int64(p.Segment())<<offsetBits | int64(p.Offset()/8)
+}
+
+func unlinear(n int64) wal.Pos {
+	return wal.At(uint32(n>>offsetBits), uint32(n&(1<<offsetBits-1))*8)
+}
+
+// appendPart appends a session's next part to b: with the messages behind after, at most as many. It returns
+// the last message in it, and whether the session is complete. The session's shard is locked.
+func (x *index) appendPart(b []byte, id session.ID, st *state, first bool, after session.Ref, most int) (
+	rec []byte, last session.Ref, complete bool) {
+	places := st.queue.behind(after)
+	n, end := 0, 0
+	for ; end < len(places) && n < most; end++ {
+		if !places[end].empty() {
+			n++
+		}
+	}
+	complete = end == len(places)
+	flags := byte(0)
+	if first {
+		flags |= partFirst
+	}
+	if complete {
+		flags |= partLast
+	}
+	b = append(b, flags)
+	b = appendUint(b, uint64(id))
+	if first {
+		b = appendString(b, st.identity)
+		b = appendInt(b, int64(st.until))
+		b = appendUint(b, uint64(len(st.filters)))
+		for f, qos := range st.filters {
+			b = appendString(b, f)
+			b = append(b, qos)
+		}
+	}
+	b = appendUint(b, uint64(n))
+	last = after
+	var prev info
+	ref := session.Ref(0)
+	for _, p := range places[:end] {
+		if last = p.ref(); p.empty() {
+			continue
+		}
+		m, _ := x.table.get(p.ref())
+		b = appendUint(b, uint64(p.ref()-ref))
+		b = appendUint(b, uint64(uint16(p)))
+		b = appendInt(b, linear(m.pos)-linear(prev.pos))
+		b = appendUint(b, uint64(m.size))
+		b = appendInt(b, int64(m.expires-prev.expires))
+		prev, ref = m, p.ref()
+	}
+	return b, last, complete
+}
+
+// part reads a part.
+func (r *recovery) part(d *decoder) {
+	flags := d.byte()
+	id := session.ID(d.uint())
+	if d.bad {
+		return
+	}
+	r.sawID(id)
+	st := r.index.session(id)
+	known := st != nil && !st.partial
+	if flags&partFirst != 0 {
+		if st != nil && st.partial {
+			r.index.close(id, st) // from a checkpoint that was not completed
+		}
+		if fresh := r.partHead(d, id, known); fresh != nil {
+			st = fresh
+		}
+	}
+	if known || d.bad {
+		st = nil // read over it
+	}
+	n := d.uint()
+	var pos int64
+	ref, expires := session.Ref(0), session.Time(0)
+	for i := uint64(0); i < n && !d.bad; i++ {
+		ref += session.Ref(d.uint())
+		packet := uint16(d.uint())
+		pos += d.int()
+		size := int(d.uint())
+		expires += session.Time(d.int())
+		if st == nil || d.bad {
+			continue
+		}
+		if !r.index.push(id, st, placeOf(ref, packet), size) {
+			continue
+		}
+		if r.index.table.count(ref, 1) == 0 {
+			r.index.table.put(ref, info{unlinear(pos), size, expires, 1})
+		}
+	}
+	r.sawRef(ref)
+	if st != nil && flags&partLast != 0 {
+		st.partial = false
+	}
+}
+
+// partHead reads the front of a session's first part and begins the session, unless it is known.
+func (r *recovery) partHead(d *decoder, id session.ID, known bool) *state {
+	identity := d.string()
+	until := session.Time(d.int())
+	var st *state
+	if !known && !d.bad {
+		st = r.index.open(id, identity)
+		st.until, st.partial = until, true
+	}
+	for n := d.uint(); n > 0 && !d.bad; n-- {
+		filter := d.string()
+		qos := d.byte()
+		if st != nil && !d.bad {
+			r.index.change(st, &session.Change{Kind: session.Subscribed, Session: id, Filter: filter, QoS: qos})
+		}
+	}
+	return st
+}

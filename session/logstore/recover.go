@@ -1,0 +1,178 @@
+package logstore
+
+import (
+	"fmt"
+
+	"sampan/session"
+	"sampan/session/wal"
+)
+
+// After a recovery, names go on behind a gap: a torn tail may have had some that are not known any more.
+const (
+	idGap  = 1 << 16
+	refGap = 1 << 20
+)
+
+// recovery reads the log back into the index. Nobody else uses the store yet.
+type recovery struct {
+	index   *index
+	id      uint64 // highest found
+	ref     uint64
+	targets map[session.Ref][]session.ID // from recTargets, until their recMessage
+	scratch []session.ID
+	begun   wal.Pos // the last recBegin
+	ended   wal.Pos // the recBegin of the last recEnd
+	endedAt wal.Pos
+}
+
+// recover reads the log from the last checkpoint that is complete, or if none is found, from its start.
+func (s *Store) recover() error {
+	begin := readPointer(s.o.FS)
+	r := &recovery{index: &s.index}
+	if begin >= s.log.Start() && begin < s.log.End() {
+		report, err := s.log.Replay(begin, r.apply)
+		if err != nil {
+			return err
+		}
+		if r.ended >= begin {
+			s.report.Checkpoint = true
+			s.report.Records, s.report.Bytes = report.Records, report.Bytes
+		}
+	}
+	if !s.report.Checkpoint {
+		s.index.init()
+		r = &recovery{index: &s.index}
+		report, err := s.log.Replay(0, r.apply)
+		if err != nil {
+			return err
+		}
+		s.report.Records, s.report.Bytes = report.Records, report.Bytes
+	}
+	if err := r.check(s.log); err != nil {
+		return err
+	}
+	s.index.table.near.Store(s.log.End().Segment())
+	s.lastID.Store(r.id + idGap)
+	s.lastRef.Store((r.ref + refGap) &^ (pageEntries - 1))
+	s.upkeep.resume(r.ended, s.report.Bytes)
+	return nil
+}
+
+// check compares what was read with the log: every message must be in it.
+func (r *recovery) check(log *wal.Log) error {
+	for segment := range r.index.table.live() {
+		if segment < log.Start().Segment() || segment > log.End().Segment() {
+			return &wal.Corrupt{File: log.Start().String(), Reason: fmt.Sprintf(
+				"the log starts here, but a message is in segment %d", segment)}
+		}
+	}
+	for i := range r.index.shards {
+		for id, st := range r.index.shards[i].sessions {
+			if st.partial {
+				return fmt.Errorf("%w: session %d is not complete", errRecord, id)
+			}
+		}
+	}
+	return nil
+}
+
+// apply is the effect of a record.
+func (r *recovery) apply(pos wal.Pos, rec []byte) error {
+	r.index.table.near.Store(pos.Segment())
+	d := decoder{b: rec}
+	switch d.byte() {
+	case recOpened:
+		id := session.ID(d.uint())
+		identity := d.string()
+		r.sawID(id)
+		if !d.bad {
+			r.index.open(id, identity)
+		}
+	case recMessage:
+		r.message(pos, &d)
+	case recTargets:
+		ref := session.Ref(d.uint())
+		ids := d.targets(nil, int(min(d.uint(), uint64(len(d.b)))))
+		r.sawRef(ref)
+		if r.targets == nil {
+			r.targets = make(map[session.Ref][]session.ID)
+		}
+		r.targets[ref] = ids
+	case recChanges:
+		for len(d.b) > 0 && !d.bad {
+			c := d.change()
+			if st := r.index.session(c.Session); st != nil && !d.bad {
+				r.index.change(st, &c)
+			}
+		}
+	case recMoved:
+		h := d.messageHead()
+		r.sawRef(h.ref)
+		if !d.bad {
+			r.index.table.move(h.ref, 0, func() (wal.Pos, error) { return pos, nil })
+		}
+	case recBegin:
+		r.sawID(session.ID(d.uint()))
+		r.sawRef(session.Ref(d.uint()))
+		r.begun = pos
+	case recPart:
+		for len(d.b) > 0 && !d.bad {
+			r.part(&d)
+		}
+	case recEnd:
+		r.ended, r.endedAt = wal.Pos(d.uint()), pos
+	default:
+		d.bad = true
+	}
+	if d.bad {
+		return fmt.Errorf("%w: at %v", errRecord, pos)
+	}
+	return nil
+}
+
+func (r *recovery) sawID(id session.ID)    { r.id = max(r.id, uint64(id)) }
+func (r *recovery) sawRef(ref session.Ref) { r.ref = max(r.ref, uint64(ref)) }
+
+func (r *recovery) message(pos wal.Pos, d *decoder) {
+	h := d.messageHead()
+	d.bytes(uint64(h.topic))
+	d.bytes(uint64(h.payload))
+	r.sawRef(h.ref)
+	to := r.targets[h.ref]
+	if to != nil {
+		delete(r.targets, h.ref)
+	} else {
+		r.scratch = d.targets(r.scratch[:0], min(h.targets, len(d.b)))
+		to = r.scratch
+	}
+	if !d.bad {
+		r.index.message(h.ref, pos, h.packetSize(), h.expires, to)
+	}
+}
+
+// Recover implements session.Store. What it reports was read by Open.
+func (s *Store) Recover(fn func(*session.Recovered) error) error {
+	if s.closed.Load() {
+		return session.ErrStoreClosed
+	}
+	for i := range s.index.shards {
+		sh := &s.index.shards[i]
+		sh.mu.Lock()
+		found := make([]*session.Recovered, 0, len(sh.sessions))
+		for id, st := range sh.sessions {
+			rec := &session.Recovered{ID: id, Identity: st.identity, Until: st.until,
+				Queued: st.queue.len(), QueuedBytes: st.bytes}
+			for f, qos := range st.filters {
+				rec.Subscriptions = append(rec.Subscriptions, session.Subscription{Filter: f, QoS: qos})
+			}
+			found = append(found, rec)
+		}
+		sh.mu.Unlock()
+		for _, rec := range found {
+			if err := fn(rec); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
