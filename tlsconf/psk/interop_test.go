@@ -168,7 +168,7 @@ func TestOpenSSLClient(t *testing.T) {
 
 // refusal runs a client that must not get in and returns the server's error
 // and all that the client printed.
-func refusal(t *testing.T, input string, command func(port string) []string) (error, string) {
+func refusal(t *testing.T, input string, command func(port string) []string) (output string, err error) {
 	t.Helper()
 	port, result := echoServer(t, serverConfig(), 1<<20)
 	args := command(port)
@@ -177,7 +177,7 @@ func refusal(t *testing.T, input string, command func(port string) []string) (er
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Stdin = strings.NewReader(input)
 	out, _ := cmd.CombinedOutput()
-	return (<-result).err, string(out)
+	return string(out), (<-result).err
 }
 
 func TestOpenSSLClientIsRefused(t *testing.T) {
@@ -198,7 +198,7 @@ func TestOpenSSLClientIsRefused(t *testing.T) {
 		{"no PSK suite", []string{"-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"}, "", AlertHandshakeFailure, "handshake failure"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err, out := refusal(t, c.input, func(port string) []string { return opensslClient(openssl, port, plain, c.more...) })
+			out, err := refusal(t, c.input, func(port string) []string { return opensslClient(openssl, port, plain, c.more...) })
 			wantAlert(t, err, c.want, false)
 			if !strings.Contains(out, c.says) {
 				t.Errorf("the client does not say %q:\n%s", c.says, out)
@@ -206,7 +206,7 @@ func TestOpenSSLClientIsRefused(t *testing.T) {
 		})
 	}
 	t.Run("renegotiation", func(t *testing.T) {
-		err, out := refusal(t, "R\n", func(port string) []string {
+		out, err := refusal(t, "R\n", func(port string) []string {
 			args := opensslClient(openssl, port, plain, "-tls1_2")
 			return append(args[:4:4], args[6:]...) // without -quiet -ign_eof the letter is a command
 		})
@@ -279,7 +279,7 @@ func TestMbedTLSClient(t *testing.T) {
 		}
 	}
 	t.Run("wrong key", func(t *testing.T) {
-		err, out := refusal(t, "", func(port string) []string {
+		out, err := refusal(t, "", func(port string) []string {
 			return []string{client, port, "8c", "1", "1", "0", shortIdentity, "wrong"}
 		})
 		wantAlert(t, err, AlertBadRecordMAC, false)
