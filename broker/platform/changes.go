@@ -96,6 +96,9 @@ func (p *Platform) apply(c change) {
 	case device.DeviceDisabled:
 		p.broker.Disconnect(Key(c.productKey, c.deviceName), "device disabled")
 	case device.DeviceDeleted:
+		if p.alink != nil {
+			p.alink.Forget(c.productKey, c.deviceName)
+		}
 		p.broker.Discard(Key(c.productKey, c.deviceName), "device deleted")
 	case device.ProductChanged:
 		p.tables.replace(c.product)

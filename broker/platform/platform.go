@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sampan/broker"
+	"sampan/broker/alink"
 	"sampan/broker/credential"
 	"sampan/broker/device"
 	"sampan/broker/permission"
@@ -36,6 +37,11 @@ type Options struct {
 	// Observer is told everything that the broker tells. nil: none.
 	Observer broker.Observer
 
+	// Alink answers the devices' requests for services. Registry, Now, Logger and the limits on properties
+	// and shadows are filled in. NoAlink leaves the whole layer out: its topics are then routed like others.
+	Alink   alink.Options
+	NoAlink bool
+
 	// RRPCQoS is the QoS of the requests to devices.
 	RRPCQoS byte
 
@@ -52,6 +58,7 @@ type Platform struct {
 	tables   tables
 	limiters limiters
 	calls    *rrpc.Caller
+	alink    *alink.Service // nil: none
 	broker   *broker.Broker
 	changes  changes
 }
@@ -79,7 +86,19 @@ func New(o Options) *Platform {
 		MinTimeout: o.Quantities.RRPCTimeoutMin, MaxTimeout: o.Quantities.RRPCTimeoutMax,
 		QoS: o.RRPCQoS, Logger: o.Logger, Clock: o.Clock,
 	})
+	if !o.NoAlink {
+		p.alink = alink.New(p.alinkOptions())
+	}
 	return p
+}
+
+func (p *Platform) alinkOptions() alink.Options {
+	o, q := p.opts.Alink, p.opts.Quantities
+	o.Registry, o.Logger = p.registry, p.opts.Logger
+	o.Now = p.opts.Clock.Now
+	o.MaxProperties, o.MaxShadow = q.PropertiesPerPost, int(q.Shadow)
+	o.MaxShadowDepth, o.MaxShadowAttrs = q.ShadowDepth, q.ShadowAttributes
+	return o
 }
 
 // Broker makes a broker that behaves as the platform does. Of the options those that are zero take the
@@ -114,6 +133,9 @@ func (p *Platform) Broker(o broker.Options) (*broker.Broker, error) {
 	}
 	p.broker = b
 	p.calls.Use(b)
+	if p.alink != nil {
+		p.alink.Use(b)
+	}
 	p.changes.start(p)
 	return b, nil
 }
@@ -145,17 +167,23 @@ func (p *Platform) RRPC(ctx context.Context, productKey, deviceName string, requ
 	})
 }
 
+// Services is the part that answers the devices' requests, or nil.
+func (p *Platform) Services() *alink.Service { return p.alink }
+
 // Calls is the part that calls devices, for its statistics.
 func (p *Platform) Calls() *rrpc.Caller { return p.calls }
 
 // Wants is part of broker.Interceptor.
 func (p *Platform) Wants(topic []byte) bool {
-	return p.calls.Wants(topic) || p.opts.Interceptor != nil && p.opts.Interceptor.Wants(topic)
+	return p.calls.Wants(topic) || p.alink != nil && p.alink.Wants(topic) || p.opts.Interceptor != nil && p.opts.Interceptor.Wants(topic)
 }
 
 // Intercept is part of broker.Interceptor.
 func (p *Platform) Intercept(from *broker.Principal, m *packet.Publish) bool {
 	if p.calls.Intercept(from, m) {
+		return true
+	}
+	if p.alink != nil && p.alink.Wants(m.Topic) && p.alink.Intercept(from, m) {
 		return true
 	}
 	i := p.opts.Interceptor

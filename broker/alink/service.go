@@ -1,0 +1,239 @@
+package alink
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sampan/broker"
+	"sampan/broker/device"
+	"sampan/packet"
+)
+
+// Publisher sends a message to its subscribers; a *broker.Broker is one.
+type Publisher interface {
+	Publish(ctx context.Context, topic string, payload []byte, qos byte) (receivers int, err error)
+}
+
+// Options configure a Service. Zero values mean the platform's numbers.
+type Options struct {
+	Registry *device.Registry // required
+
+	// Handle sees each request before the Service does. If it returns true it has answered, or does not
+	// want to, and the Service leaves the message alone. nil: none.
+	Handle func(productKey, deviceName, topic string, payload []byte) bool
+
+	// Pass routes the messages on to other subscribers as well, after they were answered: a server within
+	// the process then receives posts by subscribing to their topics.
+	Pass bool
+
+	// Config returns a product's configuration file, or nil. nil: no product has one.
+	Config func(productKey string) *ConfigFile
+	// Firmware returns what a device is to be upgraded to, or nil. nil: no device is.
+	Firmware func(productKey, deviceName, module, version string) *Firmware
+
+	MaxProperties  int // in one post; default 200
+	MaxShadow      int // bytes of a shadow document; default 16 KiB
+	MaxShadowDepth int // default 5
+	MaxShadowAttrs int // default 128
+	// MaxDevices bounds the devices whose state (properties, desired ones, shadow) is kept; the one that was
+	// quiet for longest is forgotten. Default 1,000,000.
+	MaxDevices int
+
+	Now    func() time.Time // nil: time.Now
+	Logger *slog.Logger     // nil: slog.Default()
+}
+
+// Service answers the devices' requests.
+type Service struct {
+	opts   Options
+	out    Publisher
+	states states
+	calls  calls
+	watch  watchList
+	stats  Stats
+}
+
+// Stats counts requests; each field is added to atomically.
+type Stats struct {
+	Requests atomic.Uint64
+	Refused  atomic.Uint64 // answered with a code other than 200
+	Events   atomic.Uint64 // handed to watchers
+}
+
+// New returns a Service. Use gives it the broker.
+func New(o Options) *Service {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&o.MaxProperties, 200)
+	def(&o.MaxShadow, 16<<10)
+	def(&o.MaxShadowDepth, 5)
+	def(&o.MaxShadowAttrs, 128)
+	def(&o.MaxDevices, 1_000_000)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	s := &Service{opts: o}
+	s.states.max = o.MaxDevices
+	return s
+}
+
+// Use gives the Service where to send its answers. It is called before the first message.
+func (s *Service) Use(p Publisher) { s.out = p }
+
+// Stats is what has been counted so far.
+func (s *Service) Stats() *Stats { return &s.stats }
+
+// Wants is part of broker.Interceptor.
+func (s *Service) Wants(name []byte) bool {
+	t := classify(string(name))
+	return t.service != unknown && !(t.service == thing && gatewayPath(t.path))
+}
+
+// gatewayPath reports whether a thing topic is the gateway's business, not this package's.
+func gatewayPath(path string) bool {
+	return strings.HasPrefix(path, "topo/") || strings.HasPrefix(path, "sub/") ||
+		path == "list/found" || strings.HasPrefix(path, "gateway/")
+}
+
+// Intercept is part of broker.Interceptor.
+func (s *Service) Intercept(_ *broker.Principal, p *packet.Publish) bool {
+	name := string(p.Topic)
+	t := classify(name)
+	if t.service == unknown {
+		return false
+	}
+	if s.opts.Handle != nil && s.opts.Handle(t.productKey, t.deviceName, name, p.Payload) {
+		return !s.opts.Pass
+	}
+	s.stats.Requests.Add(1)
+	switch t.service {
+	case thing:
+		s.thing(t, name, p.Payload)
+	case ntp:
+		s.ntp(t, p.Payload)
+	case shadow:
+		s.shadow(t, p.Payload)
+	default:
+		s.ota(t, p.Payload)
+	}
+	return !s.opts.Pass
+}
+
+// handler answers one request. data is what the answer carries; a message of "" is the code's own.
+type handler func(s *Service, t topic, r Request) (code Code, message string, data any)
+
+// handlers are the requests that have a path of their own below /thing/.
+var handlers map[string]handler
+
+func init() {
+	handlers = map[string]handler{
+		"event/property/post":         (*Service).postProperties,
+		"event/property/pack/post":    (*Service).accept,
+		"event/property/history/post": (*Service).accept,
+		"event/property/batch/post":   (*Service).accept,
+		"property/desired/get":        (*Service).getDesired,
+		"property/desired/delete":     (*Service).deleteDesired,
+		"deviceinfo/update":           (*Service).updateTags,
+		"deviceinfo/delete":           (*Service).deleteTags,
+		"deviceinfo/get":              (*Service).getTags,
+		"config/get":                  (*Service).getConfig,
+		"config/log/get":              (*Service).getLogConfig,
+		"log/post":                    (*Service).accept,
+		"ota/firmware/get":            (*Service).getFirmware,
+		"dsltemplate/get":             (*Service).noModel,
+		"dynamicTsl/get":              (*Service).noModel,
+	}
+}
+
+// thing answers a message on /sys/{pk}/{dn}/thing/....
+func (s *Service) thing(t topic, name string, payload []byte) {
+	if path, isReply := strings.CutSuffix(t.path, "_reply"); isReply {
+		s.calls.answer(t, path, payload)
+		return
+	}
+	if t.path == "model/up_raw" {
+		s.watchers(Event{ProductKey: t.productKey, DeviceName: t.deviceName, Kind: RawUp, Raw: payload})
+		return
+	}
+	h := handlers[t.path]
+	if h == nil {
+		if id, ok := eventOf(t.path); ok {
+			h = func(s *Service, t topic, r Request) (Code, string, any) { return s.postEvent(t, r, id) }
+		}
+	}
+	r, code := parse(payload)
+	message, data := "", any(nil)
+	switch {
+	case code != OK:
+	case h == nil:
+		code, r.Method = NotAlink, orMethod(r.Method, t.path)
+	case r.Method != "" && r.Method != methodOf(t.path):
+		code = NoMethod
+	default:
+		r.Method = methodOf(t.path)
+		code, message, data = h(s, t, r)
+	}
+	if code != OK {
+		s.refused(name, code, message)
+	}
+	if !r.NoReply {
+		s.send(name+"_reply", reply(r, code, message, data))
+	}
+}
+
+func orMethod(method, path string) string {
+	if method == "" {
+		return methodOf(path)
+	}
+	return method
+}
+
+// send publishes an answer at QoS 0. Nobody may be subscribed to it.
+func (s *Service) send(topic string, payload []byte) {
+	if _, err := s.out.Publish(context.Background(), topic, payload, 0); err != nil {
+		s.opts.Logger.Debug("alink answer not sent", "topic", topic, "error", err)
+	}
+}
+
+// refused counts and sparsely logs a request that was not done.
+func (s *Service) refused(topic string, code Code, message string) {
+	n := s.stats.Refused.Add(1)
+	if n&(n-1) == 0 {
+		if message == "" {
+			message = code.String()
+		}
+		s.opts.Logger.Info("alink request refused", "topic", topic, "code", int(code), "detail", message, "count", n)
+	}
+}
+
+// accept takes a request whose content nobody here needs, if its parameters are there.
+func (s *Service) accept(t topic, r Request) (Code, string, any) {
+	if len(r.Params) == 0 {
+		return ParamError, "params is missing", nil
+	}
+	s.watchers(Event{ProductKey: t.productKey, DeviceName: t.deviceName, Kind: Post, Method: r.Method, Params: r.Params})
+	return OK, "", nil
+}
+
+// noModel answers a request for a product's model: products have none here.
+func (s *Service) noModel(topic, Request) (Code, string, any) {
+	return OK, "", json.RawMessage("{}")
+}
+
+// watchList is who is told of what devices post.
+type watchList struct {
+	mu   sync.RWMutex
+	next int
+	all  map[int]func(Event)
+}
