@@ -98,6 +98,9 @@ func (c *Compiled) decideSubscribe(filter []byte, want operation) (Reason, bool)
 	if rest, own := cutPrefix(filter, c.own); own {
 		return ByCategory, c.covers(r.subscribed, rest, want)
 	}
+	if string(filter) == c.own[:len(c.own)-1] { // "#" matches the level above it, too
+		return ByCategory, r.subscribed.below&want != 0
+	}
 	if rest, sys := c.cutSys(filter); sys {
 		return BySystem, c.covers(r.system.receivedBelowSys, rest, want)
 	}

@@ -186,12 +186,15 @@ func TestTopicsAreDecidedByTheRules(t *testing.T) {
 		o := Options{BroadcastsReceivedOnly: rapid.Bool().Draw(t, "received only")}
 		categories := []device.Category{{Suffix: "update", Operation: device.Publish}, {Suffix: "x/y", Operation: device.PublishAndSubscribe},
 			{Suffix: "+/y", Operation: device.Subscribe}}
+		if rapid.Bool().Draw(t, "all") {
+			categories = append(categories, device.Category{Suffix: "#", Operation: device.Subscribe})
+		}
 		c := NewTable(&device.Product{Key: "pk", Categories: categories}, o).For("pk", "dev1", ext)
 		model := newNaive(categories, ext, o)
 		for range 20 {
 			topic := drawSystem(t, false)
 			if rapid.Bool().Draw(t, "custom") {
-				topic = append([]string{"", "pk", "dev1"}, rapid.SliceOfN(rapid.SampledFrom([]string{"x", "y", "update", ""}), 1, 3).Draw(t, "suffix")...)
+				topic = append([]string{"", "pk", "dev1"}, rapid.SliceOfN(rapid.SampledFrom([]string{"x", "y", "update", ""}), 0, 3).Draw(t, "suffix")...)
 			}
 			text := []byte(strings.Join(topic, "/"))
 			if got, want := c.MayPublish(text).Allowed, anyMatches(model.publish, topic); got != want {
