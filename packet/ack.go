@@ -9,29 +9,31 @@ type Ack struct {
 	Dup  bool // PUBREL of MQTT 3.1, sent before
 }
 
+// ackTypes are the types that an Ack can have.
+const ackTypes = 1<<TypePuback | 1<<TypePubrec | 1<<TypePubrel | 1<<TypePubcomp | 1<<TypeUnsuback
+
 // Decode reads any of the five packets into a and overwrites all of it; on an
 // error a is zero.
 func (a *Ack) Decode(f Frame, lim *Limits) error {
-	*a = Ack{}
+	lim = orStandard(lim)
 	t := f.Type()
-	switch t {
-	case TypePuback, TypePubrec, TypePubrel, TypePubcomp, TypeUnsuback:
-	default:
+	if ackTypes>>t&1 == 0 {
 		t = TypePuback
 	}
-	if err := expect(f, t, orStandard(lim)); err != nil {
+	if err := expect(f, t, lim); err != nil {
+		*a = Ack{}
 		return err
 	}
 	b := f.Body()
-	id := uint16(b[0])<<8 | uint16(b[1])
-	if id == 0 {
+	*a = Ack{Type: t, ID: uint16(b[0])<<8 | uint16(b[1]), Dup: f.First&8 != 0}
+	if a.ID == 0 {
+		*a = Ack{}
 		rule := RuleAckID // MQTT-2.3.1-6
 		if t == TypeUnsuback {
 			rule = RuleSubackID // MQTT-2.3.1-7
 		}
 		return fail(f, 0, rule, "packet identifier", 0, 0)
 	}
-	*a = Ack{Type: t, ID: id, Dup: f.First&8 != 0}
 	return nil
 }
 

@@ -53,13 +53,26 @@ func TestAllocs(t *testing.T) {
 		"incomplete":  func() { packet.Next([]byte{0x30, 0xff, 0x7f}, &lim) },
 		"valid topic": func() { _ = packet.ValidTopicName(publish.Topic, &lim) },
 		"SUBSCRIBE, all filters": func() {
+			var longest []byte
+			highest := byte(0)
 			for filter, qos := range subscribe.All() {
-				_, _ = filter, qos
+				if highest = max(highest, qos); len(filter) > len(longest) {
+					longest = filter
+				}
+			}
+			if highest == 0 || longest == nil {
+				t.Fatal("no filter")
 			}
 		},
 		"UNSUBSCRIBE, all filters": func() {
+			var longest []byte
 			for filter := range unsubscribe.All() {
-				_ = filter
+				if len(filter) > len(longest) {
+					longest = filter
+				}
+			}
+			if longest == nil {
+				t.Fatal("no filter")
 			}
 		},
 	} {

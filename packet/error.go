@@ -91,7 +91,7 @@ func expect(f Frame, t Type, lim *Limits) error {
 			return err
 		}
 	}
-	if !lim.fits(f.First, len(f.Body())) {
+	if !lim.plainlyFits(t, len(f.Body())) && !lim.fits(t, len(f.Body())) {
 		return misfit(f.First, len(f.Body()), lim)
 	}
 	return nil

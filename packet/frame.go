@@ -55,13 +55,15 @@ func Next(b []byte, lim *Limits) (f Frame, n, need int, err error) {
 	rem, h := 0, 2
 	if len(b) >= 2 && b[1] < 0x80 {
 		rem = int(b[1])
+	} else if len(b) >= 3 && b[2] < 0x80 {
+		rem, h = int(b[1]&0x7f)|int(b[2])<<7, 3
 	} else if rem, h = longRemaining(b); h <= 0 {
 		if h < 0 {
 			return Frame{}, 0, 0, &Error{Rule: RuleRemainingLength, Type: Type(first >> 4), Field: "remaining length", Offset: 4, Limit: 4, Value: 5}
 		}
 		return Frame{}, 0, 1, nil
 	}
-	if !lim.fits(first, rem) {
+	if t := Type(first >> 4); !lim.plainlyFits(t, rem) && !lim.fits(t, rem) {
 		return Frame{}, 0, 0, misfit(first, rem, lim)
 	}
 	n = h + rem
@@ -215,17 +217,21 @@ var minRemaining = [16]int{
 	TypeSubscribe: 2, TypeSuback: 3, TypeUnsubscribe: 2, TypeUnsuback: 2,
 }
 
-// fits reports whether a packet with that first byte may have that length.
-func (lim *Limits) fits(first byte, rem int) bool {
-	t := Type(first >> 4)
-	if lim.Remaining > 0 && rem > lim.Remaining || rem < minRemaining[t] {
+// fits reports whether a packet of type t may have that remaining length.
+func (lim *Limits) fits(t Type, rem int) bool {
+	return lim.plainlyFits(t, rem) || rem >= minRemaining[t] && rem <= lim.maxRemaining(t)
+}
+
+// plainlyFits is fits for the packets that come in numbers, PUBLISH and the
+// acknowledgements; false means that fits has to look closer.
+func (lim *Limits) plainlyFits(t Type, rem int) bool {
+	if lim.Remaining != 0 && rem > lim.Remaining {
 		return false
 	}
-	// Most packets are well within every bound.
-	if t == TypePublish && rem <= lim.Payload || rem == 2 && maxRemaining[t] == 2 {
-		return true
+	if t == TypePublish {
+		return rem >= 2 && (lim.Payload == 0 || rem <= lim.Payload)
 	}
-	return rem <= lim.maxRemaining(t)
+	return rem == 2 && maxRemaining[t&15] == 2
 }
 
 // misfit explains a length for which fits said no.

@@ -120,6 +120,10 @@ func TestDecodeChecksTheFrameItself(t *testing.T) {
 			if err := p.Decode(forged, nil); err == nil {
 				t.Errorf("%T takes a frame of one byte", p)
 			}
+			forged.Raw = nil
+			if err := p.Decode(forged, nil); err == nil {
+				t.Errorf("%T takes a frame without bytes", p)
+			}
 			nowOnly := packet.Limits{Types: 1 << 15}
 			if err := p.Decode(frames[typ], &nowOnly); err == nil {
 				t.Errorf("%T is decoded although its type is not acceptable", p)

@@ -24,7 +24,7 @@ type Publish struct {
 // nothing unless it returns an error.
 func (p *Publish) Decode(f Frame, lim *Limits) error {
 	lim = orStandard(lim)
-	if p.Cut(f.Raw, lim) == len(f.Raw) && len(f.Raw) > 0 && f.First == f.Raw[0] {
+	if f.head > 0 && len(f.Raw) > int(f.head) && f.First == f.Raw[0] && p.cut(f.Raw, int(f.head), nil, lim) > 0 {
 		return nil
 	}
 	return p.examine(f, lim)
@@ -44,7 +44,7 @@ func (p *Publish) Decode(f Frame, lim *Limits) error {
 //		}
 //		b = b[n:]
 //	}
-func (p *Publish) Cut(b []byte, lim *Limits) int { return p.cut(b, nil, lim) }
+func (p *Publish) Cut(b []byte, lim *Limits) int { return p.cut(b, 0, nil, lim) }
 
 // CutSame is Cut for a run of PUBLISH on one topic: it takes the packet only if
 // its topic name is the one given, and saves the look at it. The topic must be
@@ -53,13 +53,14 @@ func (p *Publish) CutSame(b, topic []byte, lim *Limits) int {
 	if len(topic) == 0 {
 		return 0
 	}
-	return p.cut(b, topic, lim)
+	return p.cut(b, 0, topic, lim)
 }
 
-// cut is Cut, and CutSame if known is not nil. It is the hot path of the codec
-// and says no rather than why: what it takes, examine takes with the same
-// result, and examine knows the rules.
-func (p *Publish) cut(b, known []byte, lim *Limits) int {
+// cut is Cut; CutSame if known is not nil; and the first try of Decode if i, the
+// length of a fixed header that Next has read, is not 0. It is the hot path of
+// the codec and says no rather than why: what it takes, examine takes with the
+// same result, and examine knows the rules.
+func (p *Publish) cut(b []byte, i int, known []byte, lim *Limits) int {
 	lim = orStandard(lim)
 
 	// Fixed header: PUBLISH, not QoS 2 or 3, no DUP with QoS 0.
@@ -70,20 +71,26 @@ func (p *Publish) cut(b, known []byte, lim *Limits) int {
 	if first&0xf4 != 0x30 || first&0x0a == 0x08 || !lim.Types.Has(TypePublish) {
 		return 0
 	}
-	rem, i := int(b[1]), 2
-	if rem >= 0x80 {
-		rem, i = rem&0x7f|int(b[2])<<7, 3
-		if b[2] >= 0x80 {
-			if rem, i = longRemaining(b); i <= 0 {
-				return 0
+	if i == 0 {
+		var rem int
+		rem, i = int(b[1]), 2
+		if rem >= 0x80 {
+			rem, i = rem&0x7f|int(b[2])<<7, 3
+			if b[2] >= 0x80 {
+				if rem, i = longRemaining(b); i <= 0 {
+					return 0
+				}
 			}
 		}
+		end := i + rem
+		if end > len(b) {
+			return 0
+		}
+		b = b[:end:end]
 	}
-	end := i + rem
-	if end > len(b) || lim.Remaining > 0 && rem > lim.Remaining {
+	if lim.Remaining > 0 && len(b)-i > lim.Remaining {
 		return 0
 	}
-	b = b[:end:end]
 
 	// Topic name.
 	if i+2 > len(b) {
@@ -130,7 +137,7 @@ func (p *Publish) cut(b, known []byte, lim *Limits) int {
 	}
 	p.Topic, p.Payload = topic, payload
 	p.ID, p.QoS, p.Dup, p.Retain, p.Ignored = id, first>>1&1, first&8 != 0, retain, ignored
-	return end
+	return len(b)
 }
 
 // examine is Decode for every form of PUBLISH.
@@ -212,7 +219,7 @@ func (p *Publish) Check(lim *Limits) error {
 	if l.Payload > 0 && len(p.Payload) > l.Payload {
 		return bad(RuleLimitPayload, "payload", l.Payload, len(p.Payload))
 	}
-	if rem := p.remaining(); !l.fits(p.first(), rem) {
+	if rem := p.remaining(); rem > MaxRemaining || !l.fits(TypePublish, rem) {
 		return misfit(p.first(), rem, &l)
 	}
 	return nil
@@ -242,10 +249,17 @@ func (p *Publish) Size() int {
 // encoding leaves dst as it is, as Size tells. It allocates only if dst lacks
 // capacity.
 func (p *Publish) AppendTo(dst []byte) []byte {
-	if p.Size() == 0 {
+	rem := p.remaining()
+	if len(p.Topic) > maxText || rem > MaxRemaining {
 		return dst
 	}
-	return append(p.AppendHead(dst), p.Payload...)
+	// AppendHead written out: the call would cost a third of the time.
+	dst = appendHeader(dst, p.first(), rem)
+	dst = appendField(dst, p.Topic)
+	if p.QoS > 0 {
+		dst = append(dst, byte(p.ID>>8), byte(p.ID))
+	}
+	return append(dst, p.Payload...)
 }
 
 // AppendHead appends the packet up to its payload, for a caller who sends the

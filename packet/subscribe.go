@@ -126,7 +126,7 @@ func (s *Subscribe) each(yield func([]byte, byte) bool) {
 		}
 		slashes := 0
 		if s.bounds.slashes > 0 {
-			slashes = scan(filter).slashes
+			slashes, _, _ = scan(filter)
 		}
 		asked := s.bounds.asked(s.list[next])
 		if !yield(filter, s.bounds.grant(n, len(filter), slashes, asked)) {

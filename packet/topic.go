@@ -2,19 +2,6 @@ package packet
 
 import "math/bits"
 
-// What scan found in a string.
-const (
-	scanHigh = 1 << iota // a byte of 0x80 or more: not ASCII, UTF-8 has to be checked
-	scanNUL              // a byte 0
-	scanWild             // + or #
-)
-
-// scanned is the result of scan.
-type scanned struct {
-	slashes int
-	flags   uint
-}
-
 const (
 	ones  = 0x0101010101010101
 	lows  = 0x7f * ones
@@ -28,42 +15,32 @@ func load(b []byte, i int) uint64 {
 		uint64(c[4])<<32 | uint64(c[5])<<40 | uint64(c[6])<<48 | uint64(c[7])<<56
 }
 
-// scan looks at s once, eight bytes at a time.
+// scan looks at s once, eight bytes at a time, and counts its separators. odd
+// says that there is a byte beyond ASCII or U+0000, so that the text needs a
+// closer look; wild, that there is a + or #.
 //
 // A byte v of 7 bits is 0 exactly if v + 0x7f has its top bit clear, and the
 // eight sums of a word never carry into each other. + (0x2b) and # (0x23) differ
 // in one bit, so one comparison finds both.
-func scan(s []byte) (r scanned) {
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		w := load(s, i)
-		r.add(w)
-	}
-	if i < len(s) {
+func scan(s []byte) (slashes int, odd, wild bool) {
+	var o, p uint64
+	for len(s) > 0 {
 		var w uint64 = ones * 'x' // filler that is nothing special
-		for j := i; j < len(s); j++ {
-			w = w<<8 | uint64(s[j])
+		if len(s) >= 8 {
+			w = load(s, 0)
+			s = s[8:]
+		} else {
+			for _, c := range s {
+				w = w<<8 | uint64(c)
+			}
+			s = nil
 		}
-		r.add(w)
+		l := w & lows
+		o |= w | ^(l + lows)
+		p |= ^((l&^(8*ones) ^ '#'*ones) + lows) &^ w
+		slashes += bits.OnesCount64(^((l ^ '/'*ones) + lows) &^ w & highs)
 	}
-	return r
-}
-
-func (r *scanned) add(w uint64) {
-	l := w & lows
-	zero := ^(l + lows) &^ w & highs
-	wild := ^((l&^(8*ones) ^ '#'*ones) + lows) &^ w & highs
-	slash := ^((l ^ '/'*ones) + lows) &^ w & highs
-	r.slashes += bits.OnesCount64(slash)
-	if w&highs != 0 {
-		r.flags |= scanHigh
-	}
-	if zero != 0 {
-		r.flags |= scanNUL
-	}
-	if wild != 0 {
-		r.flags |= scanWild
-	}
+	return slashes, o&highs != 0, p&highs != 0
 }
 
 // plainSlashes is scan for the hot path. It counts the separators in s, of 8 to
@@ -108,18 +85,20 @@ func checkName(topic []byte, lim *Limits) *Error {
 	if e := checkLength(topic); e != nil {
 		return e
 	}
-	s := scan(topic)
-	if s.flags != 0 {
+	slashes, odd, wild := scan(topic)
+	if odd {
 		if rule, at := badText(topic); rule != "" {
 			return &Error{Rule: rule, Offset: at, Value: int(topic[at])}
 		}
+	}
+	if wild {
 		for at, c := range topic {
 			if c == '+' || c == '#' { // MQTT-4.7.1-1
 				return &Error{Rule: RuleTopicWildcard, Offset: at, Value: int(c)}
 			}
 		}
 	}
-	return checkQuantities(topic, s.slashes, lim)
+	return checkQuantities(topic, slashes, lim)
 }
 
 // ValidTopicFilter reports why filter is not a topic filter under lim (nil: the
@@ -142,13 +121,13 @@ func checkFilter(filter []byte) (slashes int, e *Error) {
 	if e := checkLength(filter); e != nil {
 		return 0, e
 	}
-	s := scan(filter)
-	if s.flags&(scanHigh|scanNUL) != 0 {
+	slashes, odd, wild := scan(filter)
+	if odd {
 		if rule, at := badText(filter); rule != "" {
 			return 0, &Error{Rule: rule, Offset: at, Value: int(filter[at])}
 		}
 	}
-	if s.flags&scanWild != 0 {
+	if wild {
 		for at, c := range filter {
 			if c != '+' && c != '#' {
 				continue
@@ -163,7 +142,7 @@ func checkFilter(filter []byte) (slashes int, e *Error) {
 			}
 		}
 	}
-	return s.slashes, nil
+	return slashes, nil
 }
 
 // checkLength applies what holds for names and filters alike.
