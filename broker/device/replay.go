@@ -42,7 +42,7 @@ func (r *Registry) apply(pos wal.Pos, record []byte) error {
 		}
 		item, ok := p.devices.PutAt(uint32(number), name, c.b)
 		if !ok {
-			return &Damaged{pos, "two devices have one number"}
+			return &Damaged{pos, "its number is out of range or another device's, or its name is too long"}
 		}
 		item.Entry.State.Store(state)
 	case entryDeviceState:

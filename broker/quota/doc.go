@@ -5,10 +5,4 @@
 // no lock. The word says when the thing will have used up what it was given (the generic cell rate
 // algorithm). Its zero value is a thing that has done nothing yet. Times are nanoseconds of any monotonic
 // clock that starts at zero or above.
-//
-//	limiter := quota.Platform().Rate(quota.UplinkQoS0).Limiter()
-//	var word uint64
-//	if !limiter.Allow(&word, now, 1) {
-//		log(limiter.Explain(word)) // Rate limit:30,current qps:31
-//	}
 package quota

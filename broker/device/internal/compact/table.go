@@ -158,15 +158,16 @@ func (t *Table) After(number uint32) (Item, bool) {
 }
 
 // Put makes a record visible, or replaces the one of the same name, which then keeps its number and words.
-// A new record gets the next number.
+// A new record gets the next number, which is below MaxNumber; the name is at most MaxName long.
 func (t *Table) Put(name, body []byte) Item {
 	return t.put(t.next, name, body)
 }
 
 // PutAt is Put for a record that has a number already, from an earlier life of the table. A record of the
-// same name with another number is replaced by it; a number that another name has is refused.
+// same name with another number is replaced by it. It is refused if another name has the number, or if number
+// or name are out of range.
 func (t *Table) PutAt(number uint32, name, body []byte) (item Item, ok bool) {
-	if number >= MaxNumber {
+	if number >= MaxNumber || len(name) > MaxName {
 		return Item{}, false
 	}
 	if other, found := t.At(number); found && !bytes.Equal(other.Name, name) {

@@ -116,6 +116,16 @@ func TestNumbersAreBounded(t *testing.T) {
 	if _, ok := table.PutAt(MaxNumber, []byte("x"), nil); ok {
 		t.Error("a number beyond the bound was taken")
 	}
+	if _, ok := table.PutAt(0, make([]byte, MaxName+1), nil); ok {
+		t.Error("a name beyond the bound was taken")
+	}
+	longest := bytes.Repeat([]byte("n"), MaxName)
+	if _, ok := table.PutAt(0, longest, nil); !ok {
+		t.Error("the longest name was refused")
+	}
+	if item, ok := table.Find(longest); !ok || !bytes.Equal(item.Name, longest) {
+		t.Error("the longest name was not found")
+	}
 	if _, ok := table.PutAt(100_000, []byte("x"), nil); !ok {
 		t.Error("refused")
 	}

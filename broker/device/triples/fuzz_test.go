@@ -1,0 +1,44 @@
+package triples
+
+import (
+	"bytes"
+	"testing"
+
+	"sampan/broker/device"
+)
+
+// FuzzImport reads any bytes as a file. Every line is counted once, what was imported is there, and exported
+// and imported again it is the same.
+func FuzzImport(f *testing.F) {
+	f.Fuzz(func(t *testing.T, file []byte) {
+		r := device.New(device.Options{})
+		report, err := Import(r, bytes.NewReader(file), Options{Replace: true})
+		if err == nil && report.Lines != report.Added+report.Unchanged+report.Replaced+report.Failed {
+			t.Fatalf("%+v", report)
+		}
+		last := 0
+		for _, p := range report.Problems {
+			if p.Line <= last || p.Err == nil {
+				t.Fatalf("problem of line %d after that of line %d: %v", p.Line, last, p.Err)
+			}
+			last = p.Line
+		}
+		if n := r.Stats().Devices; n != report.Added {
+			t.Fatalf("%d devices, %+v", n, report)
+		}
+		var first, second bytes.Buffer
+		if err := Export(&first, r); err != nil {
+			t.Fatal(err)
+		}
+		again := device.New(device.Options{})
+		if report, err := Import(again, bytes.NewReader(first.Bytes()), Options{}); err != nil || report.Failed != 0 {
+			t.Fatalf("%+v %v %v\n%s", report, report.Problems, err, first.String())
+		}
+		if err := Export(&second, again); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(first.Bytes(), second.Bytes()) {
+			t.Fatalf("exported\n%s\nimported and exported again\n%s", first.String(), second.String())
+		}
+	})
+}
