@@ -15,7 +15,9 @@ type client struct {
 	inflight inflight
 	connects int  // CONNACKs so far
 	known    bool // the broker holds a session with the subscriptions
-	life     life // told of connects and losses; may be nil
+	// forgotten lets the next connection end the session.
+	forgotten bool
+	life      life // told of connects and losses; may be nil
 }
 
 // life is what drives a client through more than one connection.

@@ -68,7 +68,7 @@ func (c *conn) Opened(int64) {
 	c.phase = greeting
 	id := e.o.Identity(c.client.index)
 	p := packet.Connect{
-		Level: e.o.Level, CleanSession: !c.client.Persistent, KeepAlive: e.keepAlive,
+		Level: e.o.Level, CleanSession: !c.client.Persistent || c.client.forgotten, KeepAlive: e.keepAlive,
 		ClientID:    []byte(id.ClientID),
 		HasUsername: id.Username != "", Username: []byte(id.Username),
 		HasPassword: id.Password != "", Password: []byte(id.Password),
@@ -176,10 +176,10 @@ func (c *conn) connack(f packet.Frame, now int64) {
 	case p.Code != packet.Accepted:
 		c.fail(fault.Refused, "CONNACK %d, %s", p.Code, p.Code)
 		return
-	case p.SessionPresent && !cl.Persistent:
+	case p.SessionPresent && (!cl.Persistent || cl.forgotten):
 		c.fail(fault.Violation, "CONNACK says that a session is present for clean session 1")
 		return
-	case cl.known && !p.SessionPresent && c.lane.engine.o.level311():
+	case cl.known && !cl.forgotten && !p.SessionPresent && c.lane.engine.o.level311():
 		c.fail(fault.Lost, "the session: CONNACK says that none is present")
 		return
 	}
@@ -187,7 +187,7 @@ func (c *conn) connack(f packet.Frame, now int64) {
 	l.count.Connects++
 	cl.connects++
 	l.timesFor(c.asked).Connect.Record(since(c.asked, now))
-	if cl.known || len(cl.Filters) == 0 {
+	if cl.known || cl.forgotten || len(cl.Filters) == 0 {
 		c.ready(now)
 		return
 	}

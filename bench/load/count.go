@@ -33,26 +33,37 @@ type Counters struct {
 
 // add sums up lanes.
 func (c *Counters) add(o *Counters) {
-	c.Connects += o.Connects
+	for _, p := range c.pairs(o) {
+		*p.to += *p.from
+	}
 	c.Online += o.Online
-	c.Sent += o.Sent
-	c.Acked += o.Acked
-	c.Delivered += o.Delivered
-	c.Answered += o.Answered
-	c.Cycles += o.Cycles
-	c.Takeovers += o.Takeovers
 	c.Missing += o.Missing
-	c.Doubled += o.Doubled
-	c.Redelivered += o.Redelivered
-	c.Reordered += o.Reordered
-	c.Corrupted += o.Corrupted
-	c.Misrouted += o.Misrouted
-	c.Foreign += o.Foreign
-	c.Written += o.Written
-	c.Read += o.Read
-	c.Backlog += o.Backlog
-	c.owed += o.owed
-	c.acks += o.acks
+}
+
+// Since is the difference to an earlier state; Online, Missing and Backlog
+// stay as they are.
+func (c Counters) Since(earlier *Counters) Counters {
+	for _, p := range c.pairs(earlier) {
+		if p.to != &c.Backlog {
+			*p.to -= *p.from
+		}
+	}
+	return c
+}
+
+// pair is the same counter of two states.
+type pair struct{ to, from *uint64 }
+
+// pairs lists the counters that are sums.
+func (c *Counters) pairs(o *Counters) []pair {
+	return []pair{
+		{&c.Connects, &o.Connects}, {&c.Sent, &o.Sent}, {&c.Acked, &o.Acked},
+		{&c.Delivered, &o.Delivered}, {&c.Answered, &o.Answered}, {&c.Cycles, &o.Cycles},
+		{&c.Takeovers, &o.Takeovers}, {&c.Doubled, &o.Doubled}, {&c.Redelivered, &o.Redelivered},
+		{&c.Reordered, &o.Reordered}, {&c.Corrupted, &o.Corrupted}, {&c.Misrouted, &o.Misrouted},
+		{&c.Foreign, &o.Foreign}, {&c.Written, &o.Written}, {&c.Read, &o.Read},
+		{&c.Backlog, &o.Backlog}, {&c.owed, &o.owed}, {&c.acks, &o.acks},
+	}
 }
 
 // Times are the durations of a load. All but Lag count from the moment at

@@ -238,6 +238,12 @@ var ErrAborted = errors.New("ended by a fault")
 // abort ends what is under way.
 func (e *Engine) abort() { e.once.Do(func() { close(e.aborted) }) }
 
+// Fail adds a fault that the caller has seen, which ends the run.
+func (e *Engine) Fail(kind fault.Kind, what string) {
+	e.faults.Add(kind, "%s", what)
+	e.abort()
+}
+
 // Aborted is closed when a fault has ended the run.
 func (e *Engine) Aborted() <-chan struct{} { return e.aborted }
 

@@ -30,13 +30,11 @@ type lane struct {
 	halted     bool // nothing new is planned
 
 	count      Counters
-	unsent     uint64        // messages that Pace.Each still wants sent
-	unreceived uint64        // deliveries of a pace with Queued that are not yet owed
-	measured   span          // what is measured
-	times      *Times        // of what began inside it, since the last sample
-	warm       *Times        // of the rest
-	sampled    int64         // when the last sample was taken
-	busy       time.Duration // and what the lane had cost by then
+	unsent     uint64 // messages that Pace.Each still wants sent
+	unreceived uint64 // deliveries of a pace with Queued that are not yet owed
+	measured   span   // what is measured
+	times      *Times // of what began inside it, since the last sample
+	warm       *Times // of the rest
 
 	mail struct {
 		sync.Mutex

@@ -69,6 +69,27 @@ func (e *Engine) Connect(ctx context.Context, from, to int, r Ramp) error {
 	return nil
 }
 
+// Forget ends the sessions that persistent clients have left at the broker,
+// so that a run leaves nothing behind.
+func (e *Engine) Forget(ctx context.Context) error {
+	from, to := len(e.clients), 0
+	for i, c := range e.clients {
+		if c.Persistent {
+			from, to = min(from, i), i+1
+			c.lane.do(func() { c.forgotten = true })
+		}
+	}
+	if from >= to {
+		return nil
+	}
+	e.Disconnect(from, to)
+	if err := e.Connect(ctx, from, to, Ramp{}); err != nil {
+		return err
+	}
+	e.Disconnect(from, to)
+	return nil
+}
+
 // opener connects clients of a lane.
 type opener struct {
 	lane     *lane

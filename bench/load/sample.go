@@ -14,10 +14,29 @@ type Sample struct {
 	// Times are the durations since the sample before: Measured holds what
 	// began inside the span given to Measure, Other the rest.
 	Measured, Other *Times
-	// Load is what the lanes have cost, summed up; Busiest is the largest
-	// share of one lane's time since the sample before, 0 to 1.
-	Load    wire.Load
-	Busiest float64
+	// Load is what the lanes have cost, summed up; Busy is the part of each
+	// lane in Load.Busy.
+	Load wire.Load
+	Busy []time.Duration
+}
+
+// Busiest is the largest share of the time from an earlier sample to this one
+// in which a lane was at work, 0 to 1.
+func (s *Sample) Busiest(earlier *Sample) (share float64) {
+	for i := range min(len(s.Busy), len(earlier.Busy)) {
+		share = max(share, float64(s.Busy[i]-earlier.Busy[i])/float64(s.At-earlier.At))
+	}
+	return share
+}
+
+// Count sums up the counters alone.
+func (e *Engine) Count() (sum Counters) {
+	for _, l := range e.lanes {
+		l.Lock()
+		sum.add(&l.count)
+		l.Unlock()
+	}
+	return sum
 }
 
 // Measure sets the span in which things have to begin for their durations to
@@ -37,8 +56,7 @@ func (e *Engine) Sample(also func()) Sample {
 	for _, l := range e.lanes {
 		l.Lock()
 	}
-	now := e.clock.Now()
-	s.At = time.Duration(now)
+	s.At = time.Duration(e.clock.Now())
 	if also != nil {
 		also()
 	}
@@ -58,10 +76,7 @@ func (e *Engine) Sample(also func()) Sample {
 		s.Load.Writes += load.Writes
 		s.Load.In += load.In
 		s.Load.Out += load.Out
-		if wall := now - l.sampled; wall > 0 {
-			s.Busiest = max(s.Busiest, float64(load.Busy-l.busy)/float64(wall))
-		}
-		l.sampled, l.busy = now, load.Busy
+		s.Busy = append(s.Busy, load.Busy)
 	}
 	for _, l := range e.lanes {
 		l.Unlock()

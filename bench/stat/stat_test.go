@@ -22,7 +22,7 @@ func TestSummary(t *testing.T) {
 // disturbance that hits both sides of a round, and counts how often the
 // interval holds the truth.
 func TestIntervalCovers(t *testing.T) {
-	const truth, trials, rounds = 1.5, 200, 9
+	const truth, trials, rounds = 1.5, 60, 9
 	rng := rand.New(rand.NewPCG(3, 4))
 	covered, clear := 0, 0
 	for range trials {

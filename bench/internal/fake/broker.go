@@ -81,6 +81,17 @@ func Start(t testing.TB, b Behaviour) *Broker {
 	return br
 }
 
+// Serve runs a broker at an address until the process ends.
+func Serve(addr string, b Behaviour) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	br := &Broker{Behaviour: b, listener: ln, sessions: map[string]*session{}, conns: map[net.Conn]bool{}}
+	br.accept()
+	return net.ErrClosed
+}
+
 // Stop closes everything.
 func (b *Broker) Stop() {
 	b.mu.Lock()

@@ -1,0 +1,78 @@
+package bench
+
+import (
+	"fmt"
+	"time"
+
+	"sampan/bench/scenario"
+)
+
+const (
+	// saturated is the share of its time from which a loop, a thread or a
+	// group of processors counts as having nothing left.
+	saturated = 0.9
+	// punctual is the share of an open load's messages that the generator has
+	// to send when they are due.
+	punctual = 0.98
+	// lagAllowed is how late the generator may be, at p99, without a look at
+	// the latencies.
+	lagAllowed = time.Millisecond
+	// crowded is the share of the time in which it wanted a processor that a
+	// broker may have waited for one before a reader should know.
+	crowded = 0.1
+)
+
+// bottleneck tells why a phase's figures are the generator's and not the
+// broker's; empty if they are the broker's.
+func (p *Phase) bottleneck(s *scenario.Scenario) string {
+	if s.Rate > 0 {
+		return p.late(s)
+	}
+	if p.Generator.Busy < saturated || p.brokerSaturated() {
+		return ""
+	}
+	if p.Broker == nil {
+		return fmt.Sprintf("the generator was busy for %.0f %% of the time, and what the broker did is not known (give its process ids)", 100*p.Generator.Busy)
+	}
+	return fmt.Sprintf("the generator was busy for %.0f %% of the time, the broker used %.2f of %d processors",
+		100*p.Generator.Busy, p.Broker.CPU/p.Seconds, p.Broker.Processors)
+}
+
+// late tells whether an open load was the load that was asked for.
+func (p *Phase) late(s *scenario.Scenario) string {
+	lag := p.Times.Lag.Quantile(0.99)
+	main := p.Times.Delivery
+	if main.Count() == 0 {
+		main = p.Times.Connect
+	}
+	if lag > lagAllowed && lag > main.Quantile(0.99)/2 {
+		return fmt.Sprintf("the generator itself was late: by %v at p99, of %v", lag.Round(time.Microsecond), main.Quantile(0.99).Round(time.Microsecond))
+	}
+	due := s.Rate * p.Seconds
+	if done := float64(p.Counters.Sent + p.Counters.Backlog); s.Kind != scenario.Connect && s.Kind != scenario.Churn &&
+		due >= 100 && done < punctual*due {
+		return fmt.Sprintf("the generator sent %.0f %% of the messages that were due", 100*done/due)
+	}
+	return ""
+}
+
+// brokerSaturated reports whether the broker had no processor time left: all
+// of its processors, or a thread that does everything.
+func (p *Phase) brokerSaturated() bool {
+	b := p.Broker
+	if b == nil {
+		return false
+	}
+	return b.CPU/p.Seconds >= saturated*float64(max(b.Processors, 1)) || b.Thread >= saturated
+}
+
+// notes are circumstances of a phase that a reader should know.
+func (p *Phase) notes() (notes []string) {
+	if b := p.Broker; b != nil && b.Waited > crowded {
+		notes = append(notes, fmt.Sprintf("%s: for %.0f %% of the time in which the broker wanted a processor, others had it; compare ratios only", p.Name, 100*b.Waited))
+	}
+	if w := p.Generator.Waited; w > crowded {
+		notes = append(notes, fmt.Sprintf("%s: for %.0f %% of the time in which the generator wanted a processor, others had it", p.Name, 100*w))
+	}
+	return notes
+}

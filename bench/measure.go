@@ -1,0 +1,206 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"sampan/bench/fault"
+	"sampan/bench/load"
+	"sampan/bench/proc"
+	"sampan/bench/scenario"
+)
+
+// round is one measurement under way.
+type round struct {
+	*Config
+	layout
+	name     string // of the target
+	round    int    // from 1
+	rounds   int
+	engine   *load.Engine
+	identity func(client int) load.Credentials
+	broker   *proc.Group // nil: not known
+	self     *proc.Group
+	before   proc.Usage // of the broker, before the first connection
+	began    time.Time
+	reading  reading     // the last one
+	times    *load.Times // of the last measured part: what began in it may end later
+	result   Measurement
+}
+
+// connections is the unit of phases that hold connections.
+const connections = "connections"
+
+// measure does a scenario once. The error is about the machine or the
+// configuration; what the broker does wrong is in the measurement.
+func measure(ctx context.Context, cfg *Config, number, rounds int) (Measurement, error) {
+	r := &round{Config: cfg, name: cfg.Target.name(), round: number, rounds: rounds, self: proc.NewGroup(os.Getpid())}
+	addr := cfg.Target.Addr
+	if len(cfg.Target.PIDs) > 0 {
+		r.broker = proc.NewGroup(cfg.Target.PIDs...)
+	}
+	if len(cfg.Target.Command) > 0 {
+		r.tick(Tick{Phase: "start"})
+		server, err := proc.Start(ctx, cfg.Target.Command, cfg.Target.CPUs)
+		if err != nil {
+			return r.result, fmt.Errorf("bench: %w", err)
+		}
+		defer server.Stop()
+		addr, r.broker = server.Addr, server.Group
+	}
+	if r.broker != nil {
+		usage, err := r.broker.Read()
+		if errors.Is(err, proc.ErrUnsupported) {
+			r.broker = nil
+		} else if err != nil {
+			return r.result, fmt.Errorf("bench: target %s: %w", r.name, err)
+		}
+		r.before = usage
+	}
+	if err := r.prepare(addr); err != nil {
+		return r.result, err
+	}
+	defer r.engine.Close()
+	r.began = time.Now()
+	r.reading = r.read()
+	err := r.run(ctx)
+	r.finish()
+	if ctx.Err() != nil {
+		return r.result, ctx.Err()
+	}
+	if err != nil && !errors.Is(err, load.ErrAborted) {
+		return r.result, err
+	}
+	return r.result, nil
+}
+
+// prepare makes the plan and the engine.
+func (r *round) prepare(addr string) error {
+	key := rand.Uint64()
+	run := fmt.Sprintf("%08x", uint32(key))
+	o := r.Load
+	o.Addr, o.KeepAlive, o.Tolerant = addr, r.Scenario.KeepAlive, false
+	if o.Identity == nil {
+		o.Identity = func(i int) load.Credentials {
+			return load.Credentials{ClientID: fmt.Sprintf("bench-%s-%d", run, i), ProductKey: "bench", DeviceName: fmt.Sprintf("d%d", i)}
+		}
+	}
+	byFunction := r.Call != nil
+	if r.Scenario.Kind == scenario.Fanout || r.Scenario.Kind == scenario.Broadcast {
+		byFunction = o.Publish != nil
+	}
+	r.identity = o.Identity
+	r.layout = newLayout(r.Scenario, run, key, o.Identity, byFunction)
+	if len(o.Sources) == 0 && o.Dial == nil {
+		o.Sources = sources(addr, &r.Scenario, len(r.plan.Clients))
+	}
+	engine, err := load.New(r.plan, o)
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	r.engine = engine
+	return nil
+}
+
+// portsEach is how many connections come from one source address: fewer than
+// the ports of a system with its usual settings.
+const portsEach = 20_000
+
+// sources are the addresses to come from when the broker is on this machine
+// and one address has too few ports: because there are many connections, or
+// because ports of closed ones stay taken for a minute.
+func sources(addr string, s *scenario.Scenario, clients int) (all []netip.Addr) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil || !strings.HasPrefix(host, "127.") && host != "localhost" {
+		return nil
+	}
+	n := clients/portsEach + 1
+	if s.Kind == scenario.Connect && !s.Stay || s.Kind == scenario.Churn || s.Kind == scenario.Soak {
+		n += 15
+	}
+	if n == 1 || host == "localhost" && !resolvesTo4(host) {
+		return nil
+	}
+	for i := range n {
+		all = append(all, netip.AddrFrom4([4]byte{127, 0, byte(i / 250), byte(i%250 + 1)}))
+	}
+	return all
+}
+
+// resolvesTo4 reports whether a connection to the host goes to an IPv4
+// address.
+func resolvesTo4(host string) bool {
+	a, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(host, "1"))
+	return err == nil && a.IP.To4() != nil
+}
+
+// reading is everything that is sampled at one moment.
+type reading struct {
+	load.Sample
+	broker, self proc.Usage
+}
+
+// read samples the load, the broker and this process. The processor time is
+// that of the moment of the sample; reading the rest takes longer.
+func (r *round) read() (now reading) {
+	var err error
+	if r.broker != nil {
+		if now.broker, err = r.broker.Read(); err != nil {
+			r.engine.Fail(fault.Closed, "the broker's process has ended")
+		}
+	}
+	now.self, _ = r.self.Read()
+	now.Sample = r.engine.Sample(func() {
+		if r.broker != nil && err == nil {
+			now.broker.CPU = r.broker.CPU()
+		}
+		now.self.CPU = max(r.self.CPU(), now.self.CPU)
+	})
+	if r.times != nil {
+		r.times.Merge(now.Measured)
+	}
+	return now
+}
+
+// finish gathers what the round as a whole gave.
+func (r *round) finish() {
+	m := &r.result
+	last := r.read()
+	m.Counters = last.Counters
+	m.Faults = r.engine.Faults()
+	for _, f := range m.Faults {
+		if f.Kind == fault.Lost {
+			m.Lost = f.Count
+		}
+	}
+	for i := range m.Phases {
+		p := &m.Phases[i]
+		if why := p.bottleneck(&r.Scenario); why != "" && m.Bottleneck == "" && !r.trusting {
+			m.Bottleneck = why
+		}
+		m.Notes = append(m.Notes, p.notes()...)
+	}
+	counted := m.counted(&r.Scenario, r.LossAllowed)
+	if err := fault.Join(counted); err != nil {
+		m.Err, m.broken = err.Error(), true
+	}
+	if len(counted) < len(m.Faults) {
+		m.Notes = append(m.Notes, fmt.Sprintf("%d of %d deliveries were lost at QoS 0, which was allowed", m.Lost, m.Counters.Delivered+m.Lost))
+	}
+}
+
+// tick tells the caller how it goes.
+func (r *round) tick(t Tick) {
+	if r.Progress == nil {
+		return
+	}
+	t.Target, t.Scenario, t.Round, t.Rounds = r.name, r.Scenario.Name, r.round, r.rounds
+	r.Progress(t)
+}

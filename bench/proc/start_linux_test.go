@@ -1,0 +1,93 @@
+package proc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// The test binary is also the server that the tests start.
+func TestMain(m *testing.M) {
+	addr, serve := os.LookupEnv("PROC_TEST_SERVE")
+	if !serve {
+		os.Exit(m.Run())
+	}
+	if addr == "" {
+		os.Stderr.WriteString("cannot listen\n")
+		os.Exit(3)
+	}
+	ln, err := net.Listen("tcp", os.Args[1])
+	if err != nil {
+		panic(err)
+	}
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		io.WriteString(c, "hello")
+		c.Close()
+	}
+}
+
+func TestStart(t *testing.T) {
+	t.Setenv("PROC_TEST_SERVE", "yes")
+	s, err := Start(context.Background(), []string{os.Args[0], "{host}:{port}"}, []int{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", s.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := io.ReadAll(c)
+	if string(text) != "hello" {
+		t.Errorf("got %q", text)
+	}
+	u, err := s.Group.Read()
+	if err != nil || u.Processors != 1 || u.RSS == 0 {
+		t.Errorf("usage %+v, %v; want one processor", u, err)
+	}
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(s.command.Process.Pid, &set); err != nil || set.Count() != 1 || !set.IsSet(0) {
+		t.Errorf("runs on %d processors", set.Count())
+	}
+	s.Stop()
+	select {
+	case <-s.Ended():
+	default:
+		t.Error("still there after Stop")
+	}
+	if _, err := s.Group.Read(); err == nil {
+		t.Error("its processes still run")
+	}
+	s.Stop()
+}
+
+func TestStartFails(t *testing.T) {
+	t.Setenv("PROC_TEST_SERVE", "")
+	_, err := Start(context.Background(), []string{os.Args[0], "{addr}"}, nil)
+	if err == nil || !strings.Contains(err.Error(), "cannot listen") || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("a server that ends: %v", err)
+	}
+	if _, err := Start(context.Background(), nil, nil); err == nil {
+		t.Error("an empty command was started")
+	}
+	if _, err := Start(context.Background(), []string{"/nonexistent"}, nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no such program: %v", err)
+	}
+	if _, err := Start(context.Background(), []string{os.Args[0]}, []int{4000}); err == nil {
+		t.Error("started on a processor that is not there")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Start(ctx, []string{"sleep", "60"}, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("a server that never listens: %v", err)
+	}
+}

@@ -1,0 +1,26 @@
+//go:build !linux
+
+package proc
+
+import (
+	"os"
+	"os/exec"
+)
+
+// startOn starts a command; this system has no way to choose processors.
+func startOn(c *exec.Cmd, cpus []int) error {
+	if len(cpus) > 0 {
+		return ErrUnsupported
+	}
+	return c.Start()
+}
+
+func ownGroup(*exec.Cmd) {}
+
+// signalGroup sends a signal to the command, or kills it where there are no
+// signals.
+func signalGroup(c *exec.Cmd, sig os.Signal) {
+	if err := c.Process.Signal(sig); err != nil {
+		c.Process.Kill()
+	}
+}

@@ -1,0 +1,82 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sampan/bench/fault"
+)
+
+// Run measures a scenario, as often as the configuration says. The result is
+// nil only if nothing could be measured. The error tells what the broker did
+// wrong (ask it with errors.Is for a [fault.Kind]), what is wrong with the
+// configuration, or that ctx ended the run; a Bottleneck is no error.
+func Run(ctx context.Context, cfg Config) (*Result, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	r := newResult(&cfg)
+	rounds := max(cfg.Repeats, 1)
+	for n := range rounds {
+		m, err := measure(ctx, &cfg, n+1, rounds)
+		if err == nil || len(m.Phases)+len(m.Faults) > 0 {
+			r.add(m)
+		}
+		if err != nil && len(r.Rounds) == 0 {
+			return nil, err
+		}
+		if err != nil {
+			return r.end(), errors.Join(r.error(&cfg), err)
+		}
+		if m.broken {
+			break // it would only be broken again
+		}
+	}
+	return r.end(), r.error(&cfg)
+}
+
+// newResult begins the result of a configuration.
+func newResult(cfg *Config) *Result {
+	return &Result{
+		Schema: Schema, Target: cfg.Target.name(), Scenario: cfg.Scenario,
+		Machine: thisMachine(), Began: time.Now().UTC(),
+	}
+}
+
+func (r *Result) add(m Measurement) { r.Rounds = append(r.Rounds, m) }
+
+// end completes the result.
+func (r *Result) end() *Result {
+	r.summarise()
+	var all [][]*fault.Fault
+	for i := range r.Rounds {
+		all = append(all, r.Rounds[i].Faults)
+	}
+	r.Faults = fault.Merge(all...)
+	return r
+}
+
+// error is what was wrong in all rounds, nil if nothing.
+func (r *Result) error(cfg *Config) error {
+	var all [][]*fault.Fault
+	for i := range r.Rounds {
+		all = append(all, r.Rounds[i].counted(&r.Scenario, cfg.LossAllowed))
+	}
+	if err := fault.Join(fault.Merge(all...)); err != nil {
+		return fmt.Errorf("bench: %s with %s: %w", r.Scenario.Name, r.Target, err)
+	}
+	return nil
+}
+
+// Bottleneck says why the figures of a round are not the broker's, the first
+// there is; empty if all are.
+func (r *Result) Bottleneck() string {
+	for i := range r.Rounds {
+		if b := r.Rounds[i].Bottleneck; b != "" {
+			return b
+		}
+	}
+	return ""
+}

@@ -1,0 +1,157 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Bound is what Search looks for.
+type Bound struct {
+	// P99 is what the 99th percentile of the latency may be at most.
+	P99 time.Duration
+	// From is the rate of the first step. 0: that of the scenario.
+	From float64
+	// Most is a rate beyond which Search does not go. 0: 100 million.
+	Most float64
+	// Precision ends the search when the highest good rate and the lowest bad
+	// one are that close, as a share. 0: 0.05.
+	Precision float64
+}
+
+// Highest is the highest rate at which a bound holds.
+type Highest struct {
+	Schema int     `json:"schema"`
+	Target string  `json:"target"`
+	P99    float64 `json:"p99_bound_us"`
+	// Rate is the highest good rate, 0 if none was; messages (or connections)
+	// a second.
+	Rate float64 `json:"rate_per_second"`
+	// Limit says what held the next rate up: "latency", "loss", "backlog",
+	// "fault", "generator" or "most".
+	Limit string `json:"limit"`
+	// Steps are all rates that were tried, in order.
+	Steps []Step `json:"steps"`
+}
+
+// Step is one rate of a search.
+type Step struct {
+	Rate   float64 `json:"rate_per_second"`
+	Good   bool    `json:"good"`
+	Limit  string  `json:"limit,omitempty"` // why it is not
+	Result *Result `json:"result"`
+}
+
+const (
+	defaultPrecision = 0.05
+	mostRate         = 100e6
+	// stepUp is the factor from one rate to the next until one is bad.
+	stepUp = 2
+	// backlogAllowed is the share of a step's messages that may be waiting in
+	// the generator at its end because the broker takes no more.
+	backlogAllowed = 0.01
+)
+
+// Search finds the highest rate at which cfg.Scenario, as an open load, keeps
+// a bound on its latency and loses nothing: it doubles the rate until a step is
+// bad, or halves it until one is good, and then halves the distance. A step
+// in which the generator was the bottleneck ends the search upwards: Limit
+// then is "generator", and the broker can do more than Rate. The error is that
+// of ctx or about the configuration; a broker that does wrong beyond its limit
+// is no error here, it is in the step.
+func Search(ctx context.Context, cfg Config, b Bound) (*Highest, error) {
+	switch {
+	case b.P99 <= 0:
+		return nil, errors.New("bench: a search needs a bound on the latency")
+	case b.From < 0 || b.Most < 0 || b.Precision < 0:
+		return nil, errors.New("bench: a search has no negative rates")
+	}
+	if b.From == 0 {
+		b.From = cfg.Scenario.Rate
+	}
+	if b.Most == 0 {
+		b.Most = mostRate
+	}
+	if b.Precision == 0 {
+		b.Precision = defaultPrecision
+	}
+	if b.From == 0 {
+		return nil, errors.New("bench: a search needs a rate to begin with")
+	}
+	h := &Highest{Schema: Schema, Target: cfg.Target.name(), P99: microseconds(b.P99)}
+	good, bad := 0.0, math.Inf(1)
+	for rate := min(b.From, b.Most); ; {
+		step, err := h.try(ctx, cfg, rate, b.P99)
+		if err != nil {
+			return h, err
+		}
+		if step.Good {
+			good = rate
+		} else {
+			bad, h.Limit = rate, step.Limit
+		}
+		h.Rate = good
+		switch {
+		case good >= b.Most:
+			h.Limit = "most"
+			return h, nil
+		case math.IsInf(bad, 1):
+			rate = min(rate*stepUp, b.Most)
+		case bad < 1:
+			return h, nil // not even one a second
+		case good == 0:
+			rate = bad / stepUp
+		case bad-good <= b.Precision*bad:
+			return h, nil
+		default:
+			rate = (good + bad) / 2
+		}
+	}
+}
+
+// try measures one rate.
+func (h *Highest) try(ctx context.Context, cfg Config, rate float64, bound time.Duration) (Step, error) {
+	cfg.Scenario.Rate = rate
+	cfg.Scenario.Name = fmt.Sprintf("%s at %.0f/s", cfg.Scenario.Name, rate)
+	result, err := Run(ctx, cfg)
+	if result == nil || ctx.Err() != nil {
+		return Step{}, err
+	}
+	s := Step{Rate: rate, Result: result, Limit: result.limit(bound, err)}
+	s.Good = s.Limit == ""
+	h.Steps = append(h.Steps, s)
+	return s, nil
+}
+
+// limit tells why a step is bad; empty if it is good.
+func (r *Result) limit(bound time.Duration, err error) string {
+	lost := false
+	for i := range r.Rounds {
+		lost = lost || r.Rounds[i].Lost > 0
+	}
+	switch {
+	case lost:
+		return "loss"
+	case err != nil:
+		return "fault"
+	}
+	name := "latency_p99"
+	p99, ok := r.Figure(name)
+	if !ok {
+		p99, ok = r.Figure("connect_p99")
+	}
+	for i := range r.Rounds {
+		if p := r.Rounds[i].Main(); p != nil && float64(p.Counters.Backlog) > backlogAllowed*float64(p.Counters.Sent) {
+			return "backlog"
+		}
+	}
+	switch {
+	case r.Bottleneck() != "":
+		return "generator"
+	case !ok || p99.Median > microseconds(bound):
+		return "latency"
+	}
+	return ""
+}
