@@ -8,6 +8,7 @@
 // peer. What stands on each line:
 //
 //	sampan cut       Publish.Cut: header, all checks of the platform's limits, view
+//	sampan same      Publish.CutSame: the same for a topic that is known to be good
 //	sampan decode    Next and the packet's Decode, with the platform's limits
 //	sampan reader    Reader over a source that is always ready, and Decode
 //	sampan append    AppendTo into a buffer with room

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -63,7 +64,7 @@ func main() {
 	if err == nil {
 		var results []Result
 		if results, err = measure(all, *rounds, *slice); err == nil {
-			err = report(results, *asJSON)
+			err = report(os.Stdout, results, *asJSON)
 		}
 	}
 	if err != nil {
@@ -96,6 +97,7 @@ func jobs() ([]job, error) {
 			job{"decode " + c.name, []way{
 				{"sampan decode", sampanPublish(raw)},
 				{"sampan cut", sampanCut(raw)},
+				{"sampan same", sampanCutSame(raw, topic)},
 				{"sampan reader", sampanPublishReader(raw)},
 				{"mochi alias", mochiAlias(raw, decode, false)},
 				{"mochi validated", mochiAlias(raw, decode, true)},
@@ -200,13 +202,13 @@ func measure(all []job, rounds int, slice time.Duration) ([]Result, error) {
 	return results, nil
 }
 
-func report(results []Result, asJSON bool) error {
+func report(to io.Writer, results []Result, asJSON bool) error {
 	if asJSON {
-		e := json.NewEncoder(os.Stdout)
+		e := json.NewEncoder(to)
 		e.SetIndent("", "  ")
 		return e.Encode(results)
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
 	last := ""
 	for _, r := range results {
 		if r.Job != last {

@@ -23,6 +23,19 @@ func sampanCut(raw []byte) loop {
 	}
 }
 
+func sampanCutSame(raw, topic []byte) loop {
+	lim := sampanLimits()
+	return func(n int) error {
+		var p packet.Publish
+		for range n {
+			if p.CutSame(raw, topic, lim) != len(raw) {
+				return errNotRead
+			}
+		}
+		return check(p.Topic)
+	}
+}
+
 func sampanPublish(raw []byte) loop {
 	lim := sampanLimits()
 	return func(n int) error {
