@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"sampan/broker/alink/envelope"
 )
 
 // SetProperties asks a device to set properties (thing.service.property.set). It returns the id of the
@@ -34,7 +36,7 @@ var ErrParams = errors.New("alink: the parameters are not a JSON object")
 // Answer is a device's answer to a request.
 type Answer struct {
 	ID      string          `json:"id"`
-	Code    Code            `json:"code"`
+	Code    envelope.Code   `json:"code"`
 	Data    json.RawMessage `json:"data"`
 	Message string          `json:"message"`
 }
@@ -69,7 +71,7 @@ func (s *Service) envelope(path string, params json.RawMessage, id string) ([]by
 		return nil, ErrParams
 	}
 	n, _ := strconv.ParseUint(id, 10, 64)
-	return request(n, methodOf(path), params)
+	return envelope.Ask(n, envelope.MethodOf(path), params)
 }
 
 // ask sends a request to a device.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"sampan/broker/alink/envelope"
 )
 
 // EventKind says what a device has sent.
@@ -74,11 +76,11 @@ func eventOf(path string) (id string, ok bool) {
 }
 
 // postEvent takes an event: {"value":{...},"time":ms}, or the value itself.
-func (s *Service) postEvent(t topic, r Request, id string) (Code, string, any) {
+func (s *Service) postEvent(t topic, r envelope.Request, id string) (envelope.Code, string, any) {
 	var params map[string]json.RawMessage
 	if len(r.Params) == 0 || json.Unmarshal(r.Params, &params) != nil {
-		return ParamError, "params is not an object", nil
+		return envelope.ParamError, "params is not an object", nil
 	}
 	s.watchers(Event{ProductKey: t.productKey, DeviceName: t.deviceName, Kind: EventPost, Name: id, Method: r.Method, Params: r.Params})
-	return OK, "", nil
+	return envelope.OK, "", nil
 }

@@ -3,6 +3,8 @@ package alink
 import (
 	"encoding/json"
 	"strconv"
+
+	"sampan/broker/alink/envelope"
 )
 
 // ntp answers a request for the time. The values have the type that the device used: text for text, a number
@@ -13,7 +15,7 @@ func (s *Service) ntp(t topic, payload []byte) {
 		DeviceSendTime json.RawMessage `json:"deviceSendTime"`
 	}
 	if json.Unmarshal(payload, &q) != nil || len(q.DeviceSendTime) == 0 {
-		s.refused("/ext/ntp/"+t.productKey+"/"+t.deviceName+"/request", NotJSON, "no deviceSendTime")
+		s.refused("/ext/ntp/"+t.productKey+"/"+t.deviceName+"/request", envelope.NotJSON, "no deviceSendTime")
 		return
 	}
 	number := func(ms int64) json.RawMessage {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+
+	"sampan/broker/alink/envelope"
 )
 
 // Firmware is what a device is to be upgraded to.
@@ -52,11 +54,11 @@ const maxModules = 64
 
 // ota takes reports of versions and of progress, and requests on the old topic.
 func (s *Service) ota(t topic, payload []byte) {
-	r, code := parse(payload)
+	r, code := envelope.Parse(payload)
 	name := map[service]string{otaInform: "inform", otaProgress: "progress", otaRequest: "request"}[t.service]
 	full := "/ota/device/" + name + "/" + t.productKey + "/" + t.deviceName
-	if code != OK || len(r.Params) == 0 && t.service != otaRequest {
-		s.refused(full, max(code, ParamError), "")
+	if code != envelope.OK || len(r.Params) == 0 && t.service != otaRequest {
+		s.refused(full, max(code, envelope.ParamError), "")
 		return
 	}
 	e := Event{ProductKey: t.productKey, DeviceName: t.deviceName, Params: r.Params}
@@ -64,7 +66,7 @@ func (s *Service) ota(t topic, payload []byte) {
 	case otaInform:
 		var q struct{ Version, Module string }
 		if json.Unmarshal(r.Params, &q) != nil || q.Version == "" {
-			s.refused(full, ParamError, "no version")
+			s.refused(full, envelope.ParamError, "no version")
 			return
 		}
 		if q.Module == "" {
@@ -104,17 +106,17 @@ func (s *Service) firmwareFor(t topic, module, version string) *Firmware {
 }
 
 // getFirmware answers with what the device is to be upgraded to, or with nothing if there is nothing newer.
-func (s *Service) getFirmware(t topic, r Request) (Code, string, any) {
+func (s *Service) getFirmware(t topic, r envelope.Request) (envelope.Code, string, any) {
 	var q struct{ Module string }
 	if len(r.Params) > 0 && json.Unmarshal(r.Params, &q) != nil {
-		return ParamError, "params is not an object", nil
+		return envelope.ParamError, "params is not an object", nil
 	}
 	if q.Module == "" {
 		q.Module = "default"
 	}
 	version := s.FirmwareVersions(t.productKey, t.deviceName)[q.Module]
 	if f := s.firmwareFor(t, q.Module, version); f != nil && f.Version != version {
-		return OK, "", f
+		return envelope.OK, "", f
 	}
-	return OK, "", nil
+	return envelope.OK, "", nil
 }

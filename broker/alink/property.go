@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"sampan/broker/alink/envelope"
 )
 
 // Property is a property as a device has posted it.
@@ -21,13 +23,13 @@ type Desired struct {
 }
 
 // postProperties takes a property post: each property is a bare value or {"value":v,"time":ms}.
-func (s *Service) postProperties(t topic, r Request) (Code, string, any) {
+func (s *Service) postProperties(t topic, r envelope.Request) (envelope.Code, string, any) {
 	var params map[string]json.RawMessage
 	if len(r.Params) == 0 || json.Unmarshal(r.Params, &params) != nil {
-		return ParamError, "params is not an object", nil
+		return envelope.ParamError, "params is not an object", nil
 	}
 	if len(params) > s.opts.MaxProperties {
-		return TooManyProps, strconv.Itoa(len(params)) + " properties, at most " + strconv.Itoa(s.opts.MaxProperties), nil
+		return envelope.TooManyProps, strconv.Itoa(len(params)) + " properties, at most " + strconv.Itoa(s.opts.MaxProperties), nil
 	}
 	now := s.opts.Now()
 	s.states.with(t.productKey, t.deviceName, func(d *state) {
@@ -42,7 +44,7 @@ func (s *Service) postProperties(t topic, r Request) (Code, string, any) {
 		}
 	})
 	s.watchers(Event{ProductKey: t.productKey, DeviceName: t.deviceName, Kind: PropertyPost, Method: r.Method, Params: r.Params})
-	return OK, "", nil
+	return envelope.OK, "", nil
 }
 
 // property reads a posted property.
@@ -101,17 +103,17 @@ func (s *Service) Desired(productKey, deviceName string) map[string]Desired {
 }
 
 // getDesired answers with the desired properties that are asked for, or with all.
-func (s *Service) getDesired(t topic, r Request) (Code, string, any) {
+func (s *Service) getDesired(t topic, r envelope.Request) (envelope.Code, string, any) {
 	var names []string
 	if len(r.Params) > 0 && json.Unmarshal(r.Params, &names) != nil && string(r.Params) != "{}" {
-		return ParamError, "params is not a list of properties", nil
+		return envelope.ParamError, "params is not a list of properties", nil
 	}
 	all := s.Desired(t.productKey, t.deviceName)
 	if len(names) == 0 {
 		if all == nil {
-			return OK, "", nil
+			return envelope.OK, "", nil
 		}
-		return OK, "", all
+		return envelope.OK, "", all
 	}
 	wanted := make(map[string]Desired)
 	for _, name := range names {
@@ -119,17 +121,17 @@ func (s *Service) getDesired(t topic, r Request) (Code, string, any) {
 			wanted[name] = v
 		}
 	}
-	return OK, "", wanted
+	return envelope.OK, "", wanted
 }
 
 // deleteDesired removes desired properties: all of them for empty params, or those named, each only if its
 // version is the one given, where one is given.
-func (s *Service) deleteDesired(t topic, r Request) (Code, string, any) {
+func (s *Service) deleteDesired(t topic, r envelope.Request) (envelope.Code, string, any) {
 	var named map[string]*struct {
 		Version *int64 `json:"version"`
 	}
 	if len(r.Params) > 0 && json.Unmarshal(r.Params, &named) != nil {
-		return ParamError, "params is not an object", nil
+		return envelope.ParamError, "params is not an object", nil
 	}
 	s.states.with(t.productKey, t.deviceName, func(d *state) {
 		if len(named) == 0 {
@@ -141,5 +143,5 @@ func (s *Service) deleteDesired(t topic, r Request) (Code, string, any) {
 			}
 		}
 	})
-	return OK, "", nil
+	return envelope.OK, "", nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sampan/broker"
+	"sampan/broker/alink/envelope"
 	"sampan/broker/device"
 	"sampan/packet"
 )
@@ -103,7 +104,7 @@ func (s *Service) Wants(name []byte) bool {
 // gatewayPath reports whether a thing topic is the gateway's business, not this package's.
 func gatewayPath(path string) bool {
 	return strings.HasPrefix(path, "topo/") || strings.HasPrefix(path, "sub/") ||
-		path == "list/found" || strings.HasPrefix(path, "gateway/")
+		path == "list/found" || strings.HasPrefix(path, "gateway/") || strings.HasPrefix(path, "proxy/")
 }
 
 // Intercept is part of broker.Interceptor.
@@ -131,7 +132,7 @@ func (s *Service) Intercept(_ *broker.Principal, p *packet.Publish) bool {
 }
 
 // handler answers one request. data is what the answer carries; a message of "" is the code's own.
-type handler func(s *Service, t topic, r Request) (code Code, message string, data any)
+type handler func(s *Service, t topic, r envelope.Request) (code envelope.Code, message string, data any)
 
 // handlers are the requests that have a path of their own below /thing/.
 var handlers map[string]handler
@@ -169,32 +170,34 @@ func (s *Service) thing(t topic, name string, payload []byte) {
 	h := handlers[t.path]
 	if h == nil {
 		if id, ok := eventOf(t.path); ok {
-			h = func(s *Service, t topic, r Request) (Code, string, any) { return s.postEvent(t, r, id) }
+			h = func(s *Service, t topic, r envelope.Request) (envelope.Code, string, any) {
+				return s.postEvent(t, r, id)
+			}
 		}
 	}
-	r, code := parse(payload)
+	r, code := envelope.Parse(payload)
 	message, data := "", any(nil)
 	switch {
-	case code != OK:
+	case code != envelope.OK:
 	case h == nil:
-		code, r.Method = NotAlink, orMethod(r.Method, t.path)
-	case r.Method != "" && r.Method != methodOf(t.path):
-		code = NoMethod
+		code, r.Method = envelope.NotAlink, orMethod(r.Method, t.path)
+	case r.Method != "" && r.Method != envelope.MethodOf(t.path):
+		code = envelope.NoMethod
 	default:
-		r.Method = methodOf(t.path)
+		r.Method = envelope.MethodOf(t.path)
 		code, message, data = h(s, t, r)
 	}
-	if code != OK {
+	if code != envelope.OK {
 		s.refused(name, code, message)
 	}
 	if !r.NoReply {
-		s.send(name+"_reply", reply(r, code, message, data))
+		s.send(name+"_reply", envelope.Reply(r, code, message, data))
 	}
 }
 
 func orMethod(method, path string) string {
 	if method == "" {
-		return methodOf(path)
+		return envelope.MethodOf(path)
 	}
 	return method
 }
@@ -207,7 +210,7 @@ func (s *Service) send(topic string, payload []byte) {
 }
 
 // refused counts and sparsely logs a request that was not done.
-func (s *Service) refused(topic string, code Code, message string) {
+func (s *Service) refused(topic string, code envelope.Code, message string) {
 	n := s.stats.Refused.Add(1)
 	if n&(n-1) == 0 {
 		if message == "" {
@@ -218,17 +221,17 @@ func (s *Service) refused(topic string, code Code, message string) {
 }
 
 // accept takes a request whose content nobody here needs, if its parameters are there.
-func (s *Service) accept(t topic, r Request) (Code, string, any) {
+func (s *Service) accept(t topic, r envelope.Request) (envelope.Code, string, any) {
 	if len(r.Params) == 0 {
-		return ParamError, "params is missing", nil
+		return envelope.ParamError, "params is missing", nil
 	}
 	s.watchers(Event{ProductKey: t.productKey, DeviceName: t.deviceName, Kind: Post, Method: r.Method, Params: r.Params})
-	return OK, "", nil
+	return envelope.OK, "", nil
 }
 
 // noModel answers a request for a product's model: products have none here.
-func (s *Service) noModel(topic, Request) (Code, string, any) {
-	return OK, "", json.RawMessage("{}")
+func (s *Service) noModel(topic, envelope.Request) (envelope.Code, string, any) {
+	return envelope.OK, "", json.RawMessage("{}")
 }
 
 // watchList is who is told of what devices post.

@@ -3,6 +3,8 @@ package alink
 import (
 	"encoding/json"
 	"strconv"
+
+	"sampan/broker/alink/envelope"
 )
 
 // document is a device's shadow: what it reports itself to be, and what others want it to be.
@@ -63,7 +65,7 @@ func (s *Service) shadow(t topic, payload []byte) {
 	content := member{"status": "success", "version": doc.Version}
 	switch {
 	case fail != nil:
-		s.refused("/shadow/update/"+t.productKey+"/"+t.deviceName, Code(fail.code), fail.message)
+		s.refused("/shadow/update/"+t.productKey+"/"+t.deviceName, envelope.Code(fail.code), fail.message)
 		content = member{"status": "error", "content": member{"errorcode": strconv.Itoa(fail.code), "errormessage": fail.message}}
 	case q.Method == "get":
 		content = member{"status": "success", "state": doc.state(), "metadata": doc.metadata()}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 
+	"sampan/broker/alink/envelope"
 	"sampan/broker/device"
 )
 
@@ -14,10 +15,10 @@ type tag struct {
 }
 
 // updateTags sets tags; params is a list of them, or a single one.
-func (s *Service) updateTags(t topic, r Request) (Code, string, any) {
+func (s *Service) updateTags(t topic, r envelope.Request) (envelope.Code, string, any) {
 	tags, ok := readTags(r.Params)
 	if !ok {
-		return ParamError, "params is not a list of attrKey and attrValue", nil
+		return envelope.ParamError, "params is not a list of attrKey and attrValue", nil
 	}
 	set := make([]device.Tag, len(tags))
 	for i, g := range tags {
@@ -26,10 +27,10 @@ func (s *Service) updateTags(t topic, r Request) (Code, string, any) {
 	return s.setTags(t, set, nil)
 }
 
-func (s *Service) deleteTags(t topic, r Request) (Code, string, any) {
+func (s *Service) deleteTags(t topic, r envelope.Request) (envelope.Code, string, any) {
 	tags, ok := readTags(r.Params)
 	if !ok {
-		return ParamError, "params is not a list of attrKey", nil
+		return envelope.ParamError, "params is not a list of attrKey", nil
 	}
 	remove := make([]string, len(tags))
 	for i, g := range tags {
@@ -38,29 +39,29 @@ func (s *Service) deleteTags(t topic, r Request) (Code, string, any) {
 	return s.setTags(t, nil, remove)
 }
 
-func (s *Service) setTags(t topic, set []device.Tag, remove []string) (Code, string, any) {
+func (s *Service) setTags(t topic, set []device.Tag, remove []string) (envelope.Code, string, any) {
 	_, err := s.opts.Registry.SetTags(t.productKey, t.deviceName, set, remove)
 	switch {
 	case errors.Is(err, device.ErrInvalid), errors.Is(err, device.ErrLimit):
-		return ParamError, err.Error(), nil
+		return envelope.ParamError, err.Error(), nil
 	case err != nil:
-		return SystemError, err.Error(), nil
+		return envelope.SystemError, err.Error(), nil
 	}
 	s.watchers(Event{ProductKey: t.productKey, DeviceName: t.deviceName, Kind: TagsChanged})
-	return OK, "", nil
+	return envelope.OK, "", nil
 }
 
 // getTags answers with a device's tags.
-func (s *Service) getTags(t topic, _ Request) (Code, string, any) {
+func (s *Service) getTags(t topic, _ envelope.Request) (envelope.Code, string, any) {
 	d, err := s.opts.Registry.Device(t.productKey, t.deviceName)
 	if err != nil {
-		return SystemError, err.Error(), nil
+		return envelope.SystemError, err.Error(), nil
 	}
 	list := []tag{}
 	for _, g := range d.Info().Tags {
 		list = append(list, tag{g.Key, g.Value})
 	}
-	return OK, "", list
+	return envelope.OK, "", list
 }
 
 func readTags(params json.RawMessage) ([]tag, bool) {

@@ -104,6 +104,7 @@ func (p *Platform) principal(d *device.Device, login *credential.Login) *broker.
 		DeviceName: dn,
 		CustomRRPC: login.CustomRRPC,
 		grant:      p.tables.of(d.Product()).For(pk, dn, login.CustomRRPC),
+		subs:       p.gateways.View(pk, dn),
 		quiet:      login.AutoSubscribe,
 	}
 	principal := &broker.Principal{

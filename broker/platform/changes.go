@@ -94,11 +94,13 @@ func (c *changes) next() (change, bool) {
 func (p *Platform) apply(c change) {
 	switch c.kind {
 	case device.DeviceDisabled:
+		p.gateways.Removed(c.productKey, c.deviceName, false)
 		p.broker.Disconnect(Key(c.productKey, c.deviceName), "device disabled")
 	case device.DeviceDeleted:
 		if p.alink != nil {
 			p.alink.Forget(c.productKey, c.deviceName)
 		}
+		p.gateways.Removed(c.productKey, c.deviceName, true)
 		p.broker.Discard(Key(c.productKey, c.deviceName), "device deleted")
 	case device.ProductChanged:
 		p.tables.replace(c.product)

@@ -10,6 +10,7 @@ import (
 	"sampan/broker/alink"
 	"sampan/broker/credential"
 	"sampan/broker/device"
+	"sampan/broker/gateway"
 	"sampan/broker/permission"
 	"sampan/broker/quota"
 	"sampan/broker/rrpc"
@@ -59,6 +60,7 @@ type Platform struct {
 	limiters limiters
 	calls    *rrpc.Caller
 	alink    *alink.Service // nil: none
+	gateways *gateway.Service
 	broker   *broker.Broker
 	changes  changes
 }
@@ -85,6 +87,15 @@ func New(o Options) *Platform {
 	p.calls = rrpc.New(rrpc.Options{
 		MinTimeout: o.Quantities.RRPCTimeoutMin, MaxTimeout: o.Quantities.RRPCTimeoutMax,
 		QoS: o.RRPCQoS, Logger: o.Logger, Clock: o.Clock,
+	})
+	p.gateways = gateway.New(gateway.Options{
+		Registry: p.registry,
+		Permissions: func(d *device.Device) *permission.Compiled {
+			return p.tables.of(d.Product()).For(d.Product().Key, string(d.Name()), true)
+		},
+		Key: Key, Changed: p.subDeviceChanged,
+		MaxSubDevices: o.Quantities.SubDevices, MaxBatch: o.Quantities.LoginBatch, MaxRegister: o.Quantities.SubRegisterBatch,
+		Now: o.Clock.Now, Logger: o.Logger,
 	})
 	if !o.NoAlink {
 		p.alink = alink.New(p.alinkOptions())
@@ -133,6 +144,7 @@ func (p *Platform) Broker(o broker.Options) (*broker.Broker, error) {
 	}
 	p.broker = b
 	p.calls.Use(b)
+	p.gateways.Use(b)
 	if p.alink != nil {
 		p.alink.Use(b)
 	}
@@ -155,6 +167,18 @@ func (p *Platform) Close() { p.changes.stop() }
 // Key is the key of a device's session in the broker.
 func Key(productKey, deviceName string) string { return productKey + "/" + deviceName }
 
+// SessionKey is the key of the session through which a device is reached: its own, or that of the gateway
+// through which it is logged in.
+func (p *Platform) SessionKey(productKey, deviceName string) string {
+	if g, ok := p.gateways.Through(productKey, deviceName); ok {
+		return Key(g.ProductKey, g.DeviceName)
+	}
+	return Key(productKey, deviceName)
+}
+
+// Gateways is the part that lets gateways act for their sub-devices.
+func (p *Platform) Gateways() *gateway.Service { return p.gateways }
+
 // RRPC calls a device and returns its answer. The error tells by rrpc.CodeOf why there is none. topic is
 // empty for the system topics. A timeout of 0 is the longest there may be.
 func (p *Platform) RRPC(ctx context.Context, productKey, deviceName string, request []byte, topic string, timeout time.Duration) (rrpc.Answer, error) {
@@ -162,7 +186,7 @@ func (p *Platform) RRPC(ctx context.Context, productKey, deviceName string, requ
 		return rrpc.Answer{}, err
 	}
 	return p.calls.Call(ctx, rrpc.Request{
-		ProductKey: productKey, DeviceName: deviceName, Key: Key(productKey, deviceName),
+		ProductKey: productKey, DeviceName: deviceName, Key: p.SessionKey(productKey, deviceName),
 		Payload: request, Topic: topic, Timeout: timeout,
 	})
 }
@@ -175,13 +199,16 @@ func (p *Platform) Calls() *rrpc.Caller { return p.calls }
 
 // Wants is part of broker.Interceptor.
 func (p *Platform) Wants(topic []byte) bool {
-	return p.calls.Wants(topic) || p.alink != nil && p.alink.Wants(topic) || p.opts.Interceptor != nil && p.opts.Interceptor.Wants(topic)
+	return p.calls.Wants(topic) || p.gateways.Wants(topic) || p.alink != nil && p.alink.Wants(topic) || p.opts.Interceptor != nil && p.opts.Interceptor.Wants(topic)
 }
 
 // Intercept is part of broker.Interceptor.
 func (p *Platform) Intercept(from *broker.Principal, m *packet.Publish) bool {
 	if p.calls.Intercept(from, m) {
 		return true
+	}
+	if p.gateways.Wants(m.Topic) {
+		return p.gateways.Intercept(from, m)
 	}
 	if p.alink != nil && p.alink.Wants(m.Topic) && p.alink.Intercept(from, m) {
 		return true
@@ -193,7 +220,12 @@ func (p *Platform) Intercept(from *broker.Principal, m *packet.Publish) bool {
 // Observe is part of broker.Observer.
 func (p *Platform) Observe(e broker.Event) {
 	p.calls.Observe(e)
-	p.announce(e)
+	if pk, dn, ok := deviceOf(e.Client); ok {
+		if e.Kind == broker.Disconnected {
+			p.gateways.Disconnected(pk, dn)
+		}
+		p.announce(e, pk, dn)
+	}
 	if p.opts.Observer != nil {
 		p.opts.Observer.Observe(e)
 	}

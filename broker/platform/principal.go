@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 
 	"sampan/broker"
+	"sampan/broker/gateway"
 	"sampan/broker/permission"
 )
 
@@ -16,14 +17,30 @@ type Device struct {
 	CustomRRPC bool
 
 	grant *permission.Compiled
+	subs  *gateway.View
 	quiet bool // it did not ask for its own system messages, although the filters made for it match them
 }
 
 // MayPublish is part of broker.Authorizer.
 func (d *Device) MayPublish(topic []byte) broker.Verdict {
-	v := verdict(d.grant.MayPublish(topic))
-	v.NoEcho = d.quiet && len(topic) > 0 && !d.own(topic)
-	return v
+	v := d.grant.MayPublish(topic)
+	if !v.Allowed {
+		if sub := d.sub(topic); sub != nil {
+			v = sub.MayPublish(topic)
+		}
+	}
+	out := verdict(v)
+	out.NoEcho = d.quiet && !d.own(topic)
+	return out
+}
+
+// sub returns the permissions of the sub-device whose topic this is, if it is logged in through the device.
+func (d *Device) sub(topic []byte) *permission.Compiled {
+	t := permission.Classify(topic)
+	if len(t.DeviceName) == 0 {
+		return nil
+	}
+	return d.subs.Sub(t.ProductKey, t.DeviceName)
 }
 
 // own reports whether a topic is below /{productKey}/{deviceName}/, not one of the system's.
@@ -34,7 +51,13 @@ func (d *Device) own(topic []byte) bool {
 
 // MaySubscribe is part of broker.Authorizer.
 func (d *Device) MaySubscribe(filter []byte) broker.Verdict {
-	return verdict(d.grant.MaySubscribe(filter))
+	v := d.grant.MaySubscribe(filter)
+	if !v.Allowed {
+		if sub := d.sub(filter); sub != nil {
+			v = sub.MaySubscribe(filter)
+		}
+	}
+	return verdict(v)
 }
 
 func verdict(v permission.Verdict) broker.Verdict {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sampan/broker"
+	"sampan/broker/gateway"
 )
 
 // StatusTopic is where a device's coming and going is announced, to subscribers within the process; devices
@@ -34,28 +35,43 @@ const (
 	utcTime   = "2006-01-02T15:04:05.000Z"
 )
 
+// deviceOf is the device whose session a key names. Others, such as those of registrations, have none.
+func deviceOf(key string) (productKey, deviceName string, ok bool) {
+	productKey, deviceName, ok = strings.Cut(key, "/")
+	return productKey, deviceName, ok && !strings.Contains(deviceName, "/")
+}
+
 // announce publishes a device's status.
-func (p *Platform) announce(e broker.Event) {
-	if e.Kind != broker.Connected && e.Kind != broker.Disconnected || p.broker == nil {
+func (p *Platform) announce(e broker.Event, productKey, deviceName string) {
+	if e.Kind != broker.Connected && e.Kind != broker.Disconnected {
 		return
 	}
-	pk, dn, ok := strings.Cut(e.Client, "/")
-	if !ok || strings.Contains(dn, "/") {
-		return // not a device: a registration
+	host, _, err := net.SplitHostPort(e.Addr)
+	if err != nil {
+		host = e.Addr
 	}
-	last := e.Time.Add(-e.Idle)
+	p.publishStatus(productKey, deviceName, e.Kind == broker.Connected, e.Time, e.Time.Add(-e.Idle), host)
+}
+
+// subDeviceChanged announces the status of a sub-device, which comes and goes by what its gateway says.
+func (p *Platform) subDeviceChanged(productKey, deviceName string, through gateway.Name, online bool) {
+	now, host := p.opts.Clock.Now(), ""
+	if i, ok := p.broker.Client(Key(through.ProductKey, through.DeviceName)); ok {
+		host, _, _ = net.SplitHostPort(i.Addr)
+	}
+	p.publishStatus(productKey, deviceName, online, now, now, host)
+}
+
+func (p *Platform) publishStatus(productKey, deviceName string, online bool, now, last time.Time, host string) {
 	s := Status{
-		Status: "online", ProductKey: pk, DeviceName: dn,
-		Time: e.Time.In(beijing).Format(localTime), UTCTime: e.Time.UTC().Format(utcTime),
+		Status: "offline", ProductKey: productKey, DeviceName: deviceName,
+		Time: now.In(beijing).Format(localTime), UTCTime: now.UTC().Format(utcTime),
 		LastTime: last.In(beijing).Format(localTime), UTCLastTime: last.UTC().Format(utcTime),
-		ClientIP: e.Addr,
+		ClientIP: host,
 	}
-	if e.Kind == broker.Disconnected {
-		s.Status = "offline"
-	}
-	if host, _, err := net.SplitHostPort(e.Addr); err == nil {
-		s.ClientIP = host
+	if online {
+		s.Status = "online"
 	}
 	// At QoS 0 this waits for nobody. After Shutdown has begun there is nobody to tell.
-	p.broker.Publish(context.Background(), StatusTopic(pk, dn), compact(s), 0)
+	p.broker.Publish(context.Background(), StatusTopic(productKey, deviceName), compact(s), 0)
 }

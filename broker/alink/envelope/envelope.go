@@ -1,4 +1,6 @@
-package alink
+// Package envelope is the Alink envelope: how a request and its answer are written as JSON, and the result
+// codes in it.
+package envelope
 
 import (
 	"bytes"
@@ -16,9 +18,9 @@ type Request struct {
 	NoReply bool            // sys.ack is 0: the device wants no answer
 }
 
-// parse reads an envelope. An id may be a number; a method may be missing. Of an envelope that cannot be
+// Parse reads an envelope. An id may be a number; a method may be missing. Of an envelope that cannot be
 // read the id is returned if at all possible, so that the device can match the refusal.
-func parse(payload []byte) (r Request, code Code) {
+func Parse(payload []byte) (r Request, code Code) {
 	var e struct {
 		ID      json.RawMessage `json:"id"`
 		Version string          `json:"version"`
@@ -51,8 +53,8 @@ func parse(payload []byte) (r Request, code Code) {
 	return r, OK
 }
 
-// reply is an answer in its envelope. data is any value that marshals, or nil for an empty object.
-func reply(r Request, code Code, message string, data any) []byte {
+// Reply is an answer in its envelope. A message of "" is the code's own. data is any value that marshals, or nil for an empty object.
+func Reply(r Request, code Code, message string, data any) []byte {
 	if data == nil {
 		data = struct{}{}
 	}
@@ -68,7 +70,7 @@ func reply(r Request, code Code, message string, data any) []byte {
 		Version string `json:"version"`
 	}{r.ID, code, data, message, r.Method, orVersion(r.Version)})
 	if err != nil {
-		return reply(r, SystemError, "", nil)
+		return Reply(r, SystemError, "", nil)
 	}
 	return b
 }
@@ -80,8 +82,8 @@ func orVersion(v string) string {
 	return v
 }
 
-// request is a request to a device.
-func request(id uint64, method string, params any) ([]byte, error) {
+// Ask is a request to a device.
+func Ask(id uint64, method string, params any) ([]byte, error) {
 	return json.Marshal(struct {
 		ID      string `json:"id"`
 		Version string `json:"version"`
@@ -90,5 +92,5 @@ func request(id uint64, method string, params any) ([]byte, error) {
 	}{strconv.FormatUint(id, 10), "1.0", params, method})
 }
 
-// methodOf is the method that belongs to the part of a topic behind /thing/.
-func methodOf(path string) string { return "thing." + strings.ReplaceAll(path, "/", ".") }
+// MethodOf is the method that belongs to the part of a topic behind /thing/.
+func MethodOf(path string) string { return "thing." + strings.ReplaceAll(path, "/", ".") }

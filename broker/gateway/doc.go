@@ -1,0 +1,11 @@
+// Package gateway lets a gateway act for sub-devices over its own connection: which devices belong to it
+// (its topology), which of them are logged in through it, and that it may use their topics only while they
+// are.
+//
+// A sub-device is named by its own productKey and deviceName, signs its login with its own secret, and is
+// logged in through one gateway at a time: a later one takes over, and the earlier gateway is told on
+// /ext/error. When the gateway's connection ends its sub-devices are offline.
+//
+// Topology and sessions are in memory. A gateway adds and logs in its sub-devices whenever it connects, as
+// the SDKs do, so a restart of the broker costs nothing but that.
+package gateway

@@ -1,0 +1,229 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sampan/broker/device"
+	"sampan/broker/permission"
+)
+
+// Broker is what a Service needs of the broker; a *broker.Broker is one.
+type Broker interface {
+	Publish(ctx context.Context, topic string, payload []byte, qos byte) (receivers int, err error)
+	Reauthorize(key string) int
+	AddSubscription(key, filter string, qos byte) bool
+	RemoveSubscription(key, filter string) bool
+}
+
+// Options configure a Service. Zero values mean the platform's numbers.
+type Options struct {
+	Registry *device.Registry // required
+	// Permissions returns a device's permissions. Required.
+	Permissions func(d *device.Device) *permission.Compiled
+	// Key is the key of a device's session in the broker. Required.
+	Key func(productKey, deviceName string) string
+	// Changed is told when a sub-device comes online or goes offline. nil: nobody is.
+	Changed func(productKey, deviceName string, gateway Name, online bool)
+
+	MaxSubDevices int // of one gateway; default 2,000
+	MaxBatch      int // sub-devices in one login or logout; default 50
+	MaxRegister   int // sub-devices in one registration; default 30
+
+	Now    func() time.Time // nil: time.Now
+	Logger *slog.Logger     // nil: slog.Default()
+}
+
+// Name names a device.
+type Name struct {
+	ProductKey string `json:"productKey"`
+	DeviceName string `json:"deviceName"`
+}
+
+// String is productKey/deviceName.
+func (n Name) String() string { return n.ProductKey + "/" + n.DeviceName }
+
+// Service knows every gateway that has sub-devices. It is safe for concurrent use.
+type Service struct {
+	opts   Options
+	broker Broker
+
+	mu       sync.RWMutex // guards what follows, and the maps in a gateway
+	gateways map[Name]*gateway
+	through  map[Name]*gateway // sub-device → the gateway it is logged in through
+}
+
+// gateway is one gateway and its sub-devices.
+type gateway struct {
+	name      Name
+	auto      bool // its system topics are subscribed for it, and so are those of its sub-devices
+	topology  map[Name]struct{}
+	forgotten atomic.Bool // it had no sub-devices left; a later one of this name is another
+
+	// online is the sub-devices that are logged in, replaced as a whole, so that the hot path takes no lock.
+	online atomic.Pointer[map[Name]*permission.Compiled]
+}
+
+// New returns a Service. Use gives it the broker.
+func New(o Options) *Service {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&o.MaxSubDevices, 2000)
+	def(&o.MaxBatch, 50)
+	def(&o.MaxRegister, 30)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return &Service{opts: o, gateways: make(map[Name]*gateway), through: make(map[Name]*gateway)}
+}
+
+// Use gives the Service the broker. It is called before the first message.
+func (s *Service) Use(b Broker) { s.broker = b }
+
+// gateway returns the gateway with this name, made if it is new. Called with mu held.
+func (s *Service) gateway(n Name) *gateway {
+	g := s.gateways[n]
+	if g == nil {
+		g = &gateway{name: n, topology: make(map[Name]struct{})}
+		s.gateways[n] = g
+	}
+	return g
+}
+
+// View is what the connection of a device knows of its sub-devices. It may be used by several goroutines.
+type View struct {
+	service *Service
+	name    Name
+	gateway atomic.Pointer[gateway] // as it was found last
+}
+
+// View returns the View for a connection of a device.
+func (s *Service) View(productKey, deviceName string) *View {
+	return &View{service: s, name: Name{productKey, deviceName}}
+}
+
+// Sub returns the permissions of a sub-device that is logged in through this device, or nil. Of a gateway
+// that has sub-devices it takes no lock. The names are views.
+func (v *View) Sub(productKey, deviceName []byte) *permission.Compiled {
+	g := v.gateway.Load()
+	if g == nil || g.forgotten.Load() {
+		if g = v.service.find(v.name); g == nil {
+			return nil
+		}
+		v.gateway.Store(g)
+	}
+	online := g.online.Load()
+	if online == nil {
+		return nil
+	}
+	return (*online)[Name{string(productKey), string(deviceName)}]
+}
+
+func (s *Service) find(n Name) *gateway {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.gateways[n]
+}
+
+// Through returns the gateway that a sub-device is logged in through.
+func (s *Service) Through(productKey, deviceName string) (Name, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.through[Name{productKey, deviceName}]
+	if g == nil {
+		return Name{}, false
+	}
+	return g.name, true
+}
+
+// Topology returns a gateway's sub-devices.
+func (s *Service) Topology(productKey, deviceName string) []Name {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.subDevices(Name{productKey, deviceName})
+}
+
+// setOnline replaces the sub-devices that are logged in. Called with mu held.
+func (g *gateway) setOnline(change func(map[Name]*permission.Compiled)) {
+	next := make(map[Name]*permission.Compiled)
+	if old := g.online.Load(); old != nil {
+		maps.Copy(next, *old)
+	}
+	change(next)
+	g.online.Store(&next)
+}
+
+// Disconnected says that a device's connection has ended: its sub-devices are offline.
+func (s *Service) Disconnected(productKey, deviceName string) {
+	s.mu.Lock()
+	g := s.gateways[Name{productKey, deviceName}]
+	var gone []Name
+	if g != nil {
+		if online := g.online.Load(); online != nil {
+			for n := range *online {
+				gone = append(gone, n)
+				delete(s.through, n)
+			}
+		}
+		g.online.Store(nil)
+		if len(g.topology) == 0 {
+			g.forgotten.Store(true)
+			delete(s.gateways, g.name)
+		}
+	}
+	s.mu.Unlock()
+	for _, n := range gone {
+		s.changed(n, g.name, false)
+	}
+}
+
+// Removed says that a device was deleted or disabled: it is no gateway any more, nobody's sub-device if it
+// was deleted, and not logged in.
+func (s *Service) Removed(productKey, deviceName string, deleted bool) {
+	n := Name{productKey, deviceName}
+	code := codeDisabled
+	if deleted {
+		code = codeDeleted
+	}
+	s.mu.Lock()
+	through := s.through[n]
+	if deleted {
+		if g := s.gateways[n]; g != nil {
+			g.forgotten.Store(true)
+			delete(s.gateways, n)
+		}
+		for _, g := range s.gateways {
+			delete(g.topology, n)
+		}
+	}
+	s.mu.Unlock()
+	if through != nil {
+		s.end(through, n)
+		s.tell(through, n, code)
+	}
+}
+
+func (s *Service) changed(n, through Name, online bool) {
+	if s.opts.Changed != nil {
+		s.opts.Changed(n.ProductKey, n.DeviceName, through, online)
+	}
+}
+
+// subDevices lists a topology in order. Called with mu held.
+func (s *Service) subDevices(n Name) []Name {
+	g := s.gateways[n]
+	if g == nil {
+		return []Name{}
+	}
+	return sorted(g.topology)
+}

@@ -1,0 +1,220 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+
+	"sampan/broker/alink/envelope"
+	"sampan/broker/credential"
+	"sampan/broker/device"
+)
+
+// signed is a sub-device in a request, signed with its own secret. The spelling of signMethod differs
+// between requests, which the decoder of JSON does not mind.
+type signed struct {
+	Name
+	ClientID     string          `json:"clientId"`
+	Timestamp    json.RawMessage `json:"timestamp"` // text or a number
+	SignMethod   string          `json:"signMethod"`
+	Sign         string          `json:"sign"`
+	CleanSession string          `json:"cleanSession"`
+}
+
+// text is a value as it was signed: without the quotes if it is text.
+func text(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	return string(raw)
+}
+
+// verify checks a sub-device's signature. The client id is signed whole, with its pipes. wrong is the code
+// that says the signature is not good.
+func (s *Service) verify(d *signed, wrong envelope.Code) (dev device.Device, code envelope.Code) {
+	if d.ProductKey == "" || d.DeviceName == "" || d.Sign == "" || d.ClientID == "" {
+		return dev, envelope.ParamError
+	}
+	method, ok := credential.ParseMethod(d.SignMethod)
+	if !ok {
+		return dev, envelope.BadSignMethod
+	}
+	dev, err := s.opts.Registry.Device(d.ProductKey, d.DeviceName)
+	if err != nil {
+		return dev, envelope.NoDevice
+	}
+	content := credential.Content{
+		ClientID: []byte(d.ClientID), DeviceName: []byte(d.DeviceName), ProductKey: []byte(d.ProductKey),
+	}
+	if t := text(d.Timestamp); t != "" {
+		content.Timestamp = []byte(t)
+	}
+	if !method.Matches([]byte(d.Sign), dev.Secret(), content.AppendTo(nil)) {
+		return dev, wrong
+	}
+	if dev.Status() == device.Disabled {
+		return dev, envelope.DeviceDisabled
+	}
+	return dev, envelope.OK
+}
+
+// addTopology makes devices sub-devices of a gateway: all of the request or none.
+func (s *Service) addTopology(g Name, params json.RawMessage) (envelope.Code, any) {
+	list, code := readList[signed](params)
+	if code != envelope.OK {
+		return code, nil
+	}
+	for i := range list {
+		if list[i].Name == g {
+			return envelope.SelfTopology, nil
+		}
+		if _, code := s.verify(&list[i], envelope.SignError); code != envelope.OK {
+			return code, nil
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to := s.gateway(g)
+	n := len(to.topology)
+	for i := range list {
+		if _, there := to.topology[list[i].Name]; !there {
+			n++
+		}
+	}
+	if n > s.opts.MaxSubDevices {
+		return envelope.TooManySubs, nil
+	}
+	names := make([]Name, len(list))
+	for i := range list {
+		to.topology[list[i].Name] = struct{}{}
+		names[i] = list[i].Name
+	}
+	return envelope.OK, names
+}
+
+// deleteTopology takes devices out of a gateway's topology; those that are logged in are logged out.
+func (s *Service) deleteTopology(g Name, params json.RawMessage) (envelope.Code, any) {
+	list, code := readList[Name](params)
+	if code != envelope.OK {
+		return code, nil
+	}
+	s.RemoveTopology(g, list...)
+	return envelope.OK, list
+}
+
+// RemoveTopology takes devices out of a gateway's topology.
+func (s *Service) RemoveTopology(g Name, subs ...Name) {
+	s.mu.Lock()
+	from := s.gateways[g]
+	if from != nil {
+		for _, n := range subs {
+			delete(from.topology, n)
+		}
+	}
+	s.mu.Unlock()
+	if from != nil {
+		for _, n := range subs {
+			s.end(from, n)
+		}
+	}
+}
+
+// The status of a change of topology that a gateway is told of.
+const (
+	Created  = 0
+	Deleted  = 1
+	Enabled  = 2
+	Disabled = 8
+)
+
+// NotifyAdd asks a gateway to add sub-devices to its topology (thing.topo.add.notify). The gateway then does
+// so, with the signatures.
+func (s *Service) NotifyAdd(g Name, subs ...Name) error {
+	return s.ask(g, "topo/add/notify", subs)
+}
+
+// NotifyChange tells a gateway that its topology was changed (thing.topo.change).
+func (s *Service) NotifyChange(g Name, status int, subs ...Name) error {
+	return s.ask(g, "topo/change", struct {
+		Status  int    `json:"status"`
+		SubList []Name `json:"subList"`
+	}{status, subs})
+}
+
+// ErrNotConnected is returned when a gateway listens to no such topic, or is not connected.
+var ErrNotConnected = errors.New("gateway: the gateway has not subscribed to the topic")
+
+func (s *Service) ask(g Name, path string, params any) error {
+	payload, err := envelope.Ask(uint64(s.opts.Now().UnixMilli())%(1<<32), envelope.MethodOf(path), params)
+	if err != nil {
+		return err
+	}
+	n, err := s.broker.Publish(context.Background(), "/sys/"+g.String()+"/thing/"+path, payload, 0)
+	if err == nil && n == 0 {
+		err = ErrNotConnected
+	}
+	return err
+}
+
+// register gives secrets to sub-devices of products that allow dynamic registration, made if they are new.
+func (s *Service) register(params json.RawMessage) (envelope.Code, any) {
+	list, code := readList[Name](params)
+	if code != envelope.OK {
+		return code, nil
+	}
+	if len(list) > s.opts.MaxRegister {
+		return envelope.TooOften, nil
+	}
+	type registered struct {
+		Name
+		DeviceSecret string `json:"deviceSecret"`
+		IotID        string `json:"iotId"`
+	}
+	out := make([]registered, 0, len(list))
+	for _, n := range list {
+		p, err := s.opts.Registry.Product(n.ProductKey)
+		if err != nil {
+			return envelope.NoDevice, nil
+		}
+		if !p.DynamicRegistration {
+			return envelope.NoRegistration, nil
+		}
+		d, err := s.opts.Registry.Device(n.ProductKey, n.DeviceName)
+		if errors.Is(err, device.ErrNoDevice) {
+			d, err = s.opts.Registry.CreateDevice(n.ProductKey, device.DeviceSpec{Name: n.DeviceName})
+		}
+		if err != nil {
+			return envelope.ParamError, nil
+		}
+		out = append(out, registered{n, string(d.Secret()), d.IotID()})
+	}
+	return envelope.OK, out
+}
+
+// unregister forgets nothing: it takes the devices out of every topology and logs them out.
+func (s *Service) unregister(g Name, params json.RawMessage) (envelope.Code, any) {
+	return s.deleteTopology(g, params)
+}
+
+// readList reads params that are a list, or a single one.
+func readList[T any](params json.RawMessage) ([]T, envelope.Code) {
+	var list []T
+	if json.Unmarshal(params, &list) == nil && len(list) > 0 {
+		return list, envelope.OK
+	}
+	var one T
+	if len(params) == 0 || params[0] != '{' || json.Unmarshal(params, &one) != nil {
+		return nil, envelope.ParamError
+	}
+	return []T{one}, envelope.OK
+}
+
+func sorted(set map[Name]struct{}) []Name {
+	return slices.SortedFunc(maps.Keys(set), func(a, b Name) int {
+		return cmp.Or(cmp.Compare(a.ProductKey, b.ProductKey), cmp.Compare(a.DeviceName, b.DeviceName))
+	})
+}
