@@ -280,7 +280,7 @@ func (o *outbound) writeRest() bool {
 	}
 	if o.waiting <= o.broker.opts.OutboundBytes/2 {
 		o.release()
-		if o.starved {
+		if o.starved && o.room(1) {
 			o.starved = false
 			o.mu.Unlock()
 			o.roomMade()
