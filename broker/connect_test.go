@@ -62,6 +62,7 @@ func TestFirstPacketIsNotConnect(t *testing.T) {
 		c.TrySend(p)
 		c.ExpectClosed()
 	}
+	connections(t, b, 0)
 	if s := b.Stats(); s.Ended["protocol-violation"] != 11 {
 		t.Errorf("%d protocol violations were counted", s.Ended["protocol-violation"])
 	}
@@ -262,6 +263,7 @@ func TestConnectFlags(t *testing.T) {
 		c.Send(brokertest.Bytes(raw))
 		c.ExpectClosed()
 	}
+	connections(t, b, 0)
 	if n := b.Stats().Sessions; n != 0 {
 		t.Errorf("%d sessions", n)
 	}
@@ -300,6 +302,7 @@ func TestRefusals(t *testing.T) {
 				c.Expect(&packet.Connack{Code: r.code})
 			}
 			c.ExpectClosed()
+			connections(t, b, 0)
 			e := b.Events.WaitFor(t, broker.Refused, "")
 			if e.Reason != broker.ConnectRefused || e.Rule != r.rule || e.ClientID != "refused" {
 				t.Errorf("event %+v", e)
@@ -448,6 +451,7 @@ func TestDisconnect(t *testing.T) {
 	if e.Reason != broker.ClientDisconnected || e.LastPacket != packet.TypeDisconnect {
 		t.Errorf("event %+v", e)
 	}
+	connections(t, b, 0)
 	if s := b.Stats(); s.Received[1] != 1 {
 		t.Errorf("%d PUBLISH packets received", s.Received[1])
 	}

@@ -11,6 +11,13 @@ import (
 
 type ctx = context.Context
 
+// connections waits until the broker has so many connections. The end of one is counted, logged and observed
+// before it is forgotten.
+func connections(t testing.TB, b *brokertest.Broker, n int64) {
+	t.Helper()
+	eventually(t, "the other connections are forgotten", func() bool { return b.Stats().Connections == n })
+}
+
 // eventually waits for something that another goroutine is about to do.
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()

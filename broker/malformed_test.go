@@ -127,6 +127,7 @@ func TestMalformedPackets(t *testing.T) {
 	b.Connect("pub").Publish("a/witness/topic", "still here", 1)
 	witness.Expect(brokertest.Publish("a/witness/topic", "still here", 1, 1))
 	witness.Sync()
+	connections(t, b, 2)
 	if n := int(b.Stats().Ended["protocol-violation"]); n != closed {
 		t.Errorf("%d violations counted, want %d", n, closed)
 	}

@@ -229,6 +229,7 @@ func TestQoS2IsRefused(t *testing.T) {
 		c.ExpectClosed()
 	}
 	watch.Sync()
+	connections(t, b, 1)
 	if n := b.Stats().Ended["protocol-violation"]; n != 5 {
 		t.Errorf("%d protocol violations", n)
 	}
