@@ -33,6 +33,7 @@ func (u *upkeep) compact() error {
 		if err := u.copyForward(first); err != nil {
 			return err
 		}
+		// The copies must hold before the originals go, and so must it that some were not copied.
 		if err := s.log.Wait(); err != nil {
 			return err
 		}

@@ -125,5 +125,9 @@ func (u *upkeep) trim() error {
 	for segment := range u.s.index.table.live() {
 		keep = min(keep, segment)
 	}
+	// That a message is not waited for any more must hold before it goes: it may have been said just now.
+	if err := u.s.log.Wait(); err != nil {
+		return err
+	}
 	return u.s.log.Truncate(wal.At(keep, 0))
 }

@@ -106,6 +106,14 @@ func (m *Model) waiting() map[session.Ref]Message {
 	return w
 }
 
+// Equal reports whether two stores hold the same.
+func (m *Model) Equal(other *Model) bool {
+	return maps.EqualFunc(m.Sessions, other.Sessions, func(a, b *Session) bool {
+		return a.Identity == b.Identity && a.Until == b.Until && slices.Equal(a.Queue, b.Queue) &&
+			maps.Equal(a.Subscriptions, b.Subscriptions)
+	}) && maps.Equal(m.waiting(), other.waiting())
+}
+
 // Diff says how the contents of two stores differ, or returns "".
 func (m *Model) Diff(other *Model) string {
 	return cmp.Diff(m.Sessions, other.Sessions, cmpopts.EquateEmpty()) + cmp.Diff(m.waiting(), other.waiting())
