@@ -16,7 +16,7 @@ type Matches[S comparable] struct {
 	count int
 	lists []matched    // the lists that matched
 	found [][]Entry[S] // their chunks
-	merge merge[S]     // of the lists, if there are several
+	merge *merge[S]    // of the lists; nil until there were several
 }
 
 // A matched list has the chunks found[start:end].
@@ -102,6 +102,9 @@ func readOnly[S comparable](entries []Entry[S]) []Entry[S] {
 // finish merges the lists if there are several.
 func (m *Matches[S]) finish() {
 	if len(m.lists) > 1 {
+		if m.merge == nil {
+			m.merge = new(merge[S])
+		}
 		m.count = m.merge.all(m.tree.seed, m.lists, m.found)
 	}
 }
