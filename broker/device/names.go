@@ -107,3 +107,6 @@ func brief(s string) string {
 	}
 	return s
 }
+
+// ValidDeviceName reports whether a new device may have this name.
+func ValidDeviceName(name string) bool { return checkNewName(name) == nil }

@@ -146,6 +146,21 @@ func (s *Service) Through(productKey, deviceName string) (Name, bool) {
 	return g.name, true
 }
 
+// Of returns the gateway that has a device in its topology.
+func (s *Service) Of(sub Name) (Name, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if g := s.through[sub]; g != nil {
+		return g.name, true
+	}
+	for _, g := range s.gateways {
+		if _, ok := g.topology[sub]; ok {
+			return g.name, true
+		}
+	}
+	return Name{}, false
+}
+
 // Topology returns a gateway's sub-devices.
 func (s *Service) Topology(productKey, deviceName string) []Name {
 	s.mu.Lock()

@@ -3,12 +3,17 @@ package openapi
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	"sampan/broker"
+	"sampan/broker/alink"
 	"sampan/broker/device"
+	"sampan/broker/gateway"
+	"sampan/broker/quota"
 	"sampan/broker/rrpc"
 )
 
@@ -22,16 +27,25 @@ type Backend struct {
 	Key func(productKey, deviceName string) string
 	// MayReceive reports whether a topic category lets the device subscribe to this topic.
 	MayReceive func(productKey, deviceName, topic string) bool
+	// Services and Gateways are the platform's; see platform.Platform. nil: their actions do not exist.
+	Services *alink.Service
+	Gateways *gateway.Service
+	// Quantities limit what is asked for. nil: no limits.
+	Quantities *quota.Limits
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
 
 	lastMessage atomic.Uint64
+	limits      rates
+	applied     applications
 }
 
 // Broker is what the actions need of the broker.
 type Broker interface {
 	Publish(ctx context.Context, topic string, payload []byte, qos byte) (receivers int, err error)
+	Deliver(ctx context.Context, key, topic string, payload []byte, qos byte) error
 	Client(key string) (broker.ClientInfo, bool)
+	Clients(f func(broker.ClientInfo) bool)
 }
 
 // Actions returns what can be asked for, by name.
@@ -39,10 +53,12 @@ func (b *Backend) Actions() map[string]Action {
 	if b.Now == nil {
 		b.Now = time.Now
 	}
-	return map[string]Action{
-		"Pub":      b.pub,
-		"BatchPub": b.batchPub,
-		"RRpc":     b.rrpc,
+	b.limits.prepare(b.Quantities, b.Now())
+	actions := map[string]Action{
+		"Pub":          b.pub,
+		"BatchPub":     b.batchPub,
+		"RRpc":         b.rrpc,
+		"PubBroadcast": b.pubBroadcast,
 
 		"CreateProduct":      b.createProduct,
 		"QueryProduct":       b.queryProduct,
@@ -54,6 +70,12 @@ func (b *Backend) Actions() map[string]Action {
 		"UpdateProductTopic": b.updateProductTopic,
 		"DeleteProductTopic": b.deleteProductTopic,
 
+		"BatchRegisterDevice":            b.batchRegisterDevice,
+		"BatchCheckDeviceNames":          b.batchCheckDeviceNames,
+		"BatchRegisterDeviceWithApplyId": b.batchRegisterDeviceWithApplyID,
+		"QueryPageByApplyId":             b.queryPageByApplyID,
+		"QueryBatchRegisterDeviceStatus": b.queryBatchRegisterDeviceStatus,
+
 		"RegisterDevice":      b.registerDevice,
 		"QueryDevice":         b.queryDevice,
 		"QueryDeviceDetail":   b.queryDeviceDetail,
@@ -64,8 +86,33 @@ func (b *Backend) Actions() map[string]Action {
 		"DisableThing":        b.disableThing,
 		"DeleteDevice":        b.deleteDevice,
 		"ResetThing":          b.resetThing,
+		"QueryDeviceProp":     b.queryDeviceProp,
+		"SaveDeviceProp":      b.saveDeviceProp,
 	}
+	if b.Services != nil {
+		maps.Copy(actions, map[string]Action{
+			"SetDeviceProperty":          b.setDeviceProperty,
+			"InvokeThingService":         b.invokeThingService,
+			"QueryDevicePropertyStatus":  b.queryDevicePropertyStatus,
+			"SetDeviceDesiredProperty":   b.setDeviceDesiredProperty,
+			"QueryDeviceDesiredProperty": b.queryDeviceDesiredProperty,
+			"GetDeviceShadow":            b.getDeviceShadow,
+			"UpdateDeviceShadow":         b.updateDeviceShadow,
+		})
+	}
+	if b.Gateways != nil {
+		maps.Copy(actions, map[string]Action{
+			"GetThingTopo":          b.getThingTopo,
+			"NotifyAddThingTopo":    b.notifyAddThingTopo,
+			"RemoveThingTopo":       b.removeThingTopo,
+			"GetGatewayBySubDevice": b.getGatewayBySubDevice,
+		})
+	}
+	return actions
 }
+
+// sortedKeys returns a map's keys in order, so that answers are the same every time.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // messageID is a new number for a message, of 19 digits like those of the platform's.
 func (b *Backend) messageID() uint64 {

@@ -13,27 +13,27 @@ type Error struct {
 
 func (e *Error) Error() string { return "openapi: " + e.Code + ": " + e.Message }
 
-// gateway makes an error about the request as such.
-func gateway(status int, code, message string) *Error { return &Error{status, code, message} }
+// wrong makes an error about the request as such.
+func wrong(status int, code, message string) *Error { return &Error{status, code, message} }
 
 // failed makes an error about what was asked for.
 func failed(code, message string) *Error { return &Error{http.StatusOK, code, message} }
 
 // Errors about requests as such. Their codes are those of the platform's common gateway.
 var (
-	errBody        = gateway(http.StatusBadRequest, "InvalidParameter", "The body cannot be read, or is larger than 1 MiB.")
-	errAction      = gateway(http.StatusNotFound, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")
-	errVersion     = gateway(http.StatusBadRequest, "InvalidVersion", "Specified parameter Version is not valid; use 2018-01-20.")
-	errAccessKey   = gateway(http.StatusNotFound, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
-	errSignature   = gateway(http.StatusBadRequest, "SignatureDoesNotMatch", "Specified signature is not matched with our calculation.")
-	errMethod      = gateway(http.StatusBadRequest, "InvalidSignatureMethod", "Specified parameter SignatureMethod is not supported; use HMAC-SHA1 or HMAC-SHA256.")
-	errExpired     = gateway(http.StatusBadRequest, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
-	errTimestamp   = gateway(http.StatusBadRequest, "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted; it is like 2026-01-02T03:04:05Z.")
-	errNonceUsed   = gateway(http.StatusBadRequest, "SignatureNonceUsed", "Specified signature nonce was used already.")
-	errMissingSign = gateway(http.StatusBadRequest, "MissingSignature", "The request has neither a Signature parameter nor an Authorization header.")
-	errHTTPMethod  = gateway(http.StatusMethodNotAllowed, "UnsupportedHTTPMethod", "Use GET or POST.")
+	errBody        = wrong(http.StatusBadRequest, "InvalidParameter", "The body cannot be read, or is larger than 1 MiB.")
+	errAction      = wrong(http.StatusNotFound, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")
+	errVersion     = wrong(http.StatusBadRequest, "InvalidVersion", "Specified parameter Version is not valid; use 2018-01-20.")
+	errAccessKey   = wrong(http.StatusNotFound, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
+	errSignature   = wrong(http.StatusBadRequest, "SignatureDoesNotMatch", "Specified signature is not matched with our calculation.")
+	errMethod      = wrong(http.StatusBadRequest, "InvalidSignatureMethod", "Specified parameter SignatureMethod is not supported; use HMAC-SHA1 or HMAC-SHA256.")
+	errExpired     = wrong(http.StatusBadRequest, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
+	errTimestamp   = wrong(http.StatusBadRequest, "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted; it is like 2026-01-02T03:04:05Z.")
+	errNonceUsed   = wrong(http.StatusBadRequest, "SignatureNonceUsed", "Specified signature nonce was used already.")
+	errMissingSign = wrong(http.StatusBadRequest, "MissingSignature", "The request has neither a Signature parameter nor an Authorization header.")
+	errHTTPMethod  = wrong(http.StatusMethodNotAllowed, "UnsupportedHTTPMethod", "Use GET or POST.")
 )
 
 func missing(name string) *Error {
-	return gateway(http.StatusBadRequest, "Missing"+name, name+" is mandatory for this action.")
+	return wrong(http.StatusBadRequest, "Missing"+name, name+" is mandatory for this action.")
 }

@@ -122,6 +122,9 @@ func (b *Backend) rrpc(ctx context.Context, p Params) (object, error) {
 			return nil, failed("iot.messagebroker.InvalidFormattedTopicName", "Topic begins with a slash.")
 		}
 	}
+	if why := b.limits.rrpc(b.Now()); why != "" {
+		return nil, failed("iot.messagebroker.RateLimit", why)
+	}
 	answer, err := b.RRPC(ctx, d.Product().Key, string(d.Name()), request, topic, timeout)
 	switch {
 	case errors.Is(err, rrpc.ErrTimeout):

@@ -1,0 +1,113 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"sampan/broker"
+	"sampan/broker/device"
+	"sampan/broker/openapi"
+	"sampan/broker/platform"
+	"sampan/cmd/internal/control"
+	"sampan/session/wal"
+)
+
+// endpoint is the platform around a broker: its devices, the server-side API and the control socket. In the
+// open profile there is none.
+type endpoint struct {
+	registry *device.Registry
+	platform *platform.Platform
+	api      *httpServer
+	control  *control.Server
+}
+
+// openData makes the data directory, if it is not there. It holds secrets, so it is its owner's alone.
+func openData(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("the data directory: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("the data directory: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("the data directory: %w", &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a directory")})
+	}
+	return nil
+}
+
+// open opens the registry. Changes of it are as durable as messages are, and no less than the process:
+// who makes a device without a disk has lost it with the power, not with the broker.
+func (e *endpoint) open(s *Settings, observer broker.Observer, log *slog.Logger) (err error) {
+	if err = openData(s.Data); err != nil {
+		return err
+	}
+	q := s.quotas()
+	level := wal.Disk
+	if s.Durability.String() != "disk" {
+		level = wal.OS
+	}
+	e.registry, err = device.Open(control.Registry(s.Data), device.Options{
+		Level: level, MaxProducts: q.Products, MaxDevicesPerProduct: q.DevicesPerProduct,
+		MaxCategoriesPerProduct: q.CategoriesPerProduct, MaxTokensPerDevice: q.TokensPerDevice,
+	})
+	if errors.Is(err, device.ErrInUse) {
+		return fmt.Errorf("another broker runs on %s, or a command works on it: %w", s.Data, err)
+	}
+	if err != nil {
+		return err
+	}
+	e.platform = platform.New(platform.Options{Registry: e.registry, Quantities: q, Observer: observer, Logger: log})
+	return nil
+}
+
+// listen opens the API and the control socket for the broker.
+func (e *endpoint) listen(s *Settings, b *broker.Broker, log *slog.Logger) (err error) {
+	backend := &control.Backend{Registry: e.registry, Live: &control.Live{Broker: b, Platform: e.platform}}
+	if e.control, err = control.Serve(s.Data, backend, log); err != nil {
+		return err
+	}
+	e.api, err = serveHTTP("API", s.API, e.handler(s, b, log), log)
+	return err
+}
+
+// handler is the server-side API.
+func (e *endpoint) handler(s *Settings, b *broker.Broker, log *slog.Logger) http.Handler {
+	actions := &openapi.Backend{
+		Registry: e.registry, Broker: b, RRPC: e.platform.RRPC, Key: e.platform.SessionKey, MayReceive: e.platform.MayReceive,
+		Services: e.platform.Services(), Gateways: e.platform.Gateways(), Quantities: s.quotas(),
+	}
+	return openapi.NewServer(openapi.Options{
+		AccessKey: func(id string) (string, bool) {
+			key, err := e.registry.AccessKey(id)
+			if err != nil || key.Disabled {
+				return "", false
+			}
+			return key.Secret, true
+		},
+		Actions: actions.Actions(),
+		Logger:  log,
+	})
+}
+
+// stop ends what others ask for; requests that are under way may end until ctx does.
+func (e *endpoint) stop(ctx context.Context) {
+	e.api.shutdown(ctx)
+	e.control.Close()
+}
+
+// close ends the platform and closes the registry, after the broker.
+func (e *endpoint) close() error {
+	if e.platform != nil {
+		e.platform.Close()
+	}
+	if e.registry != nil {
+		return e.registry.Close()
+	}
+	return nil
+}
