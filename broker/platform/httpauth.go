@@ -16,17 +16,17 @@ type Endpoint struct {
 
 // The result codes of authentication over HTTP. (platform: facts, sections 1.6 and 6)
 const (
-	authOK             = 200
-	authParam          = 460
-	authSystem         = 500
-	authNoProduct      = 6250
-	authNoDevice       = 6100
-	authDisabled       = 6204
-	authOff            = 6288
-	authActive         = 6289
-	authMethod         = 6292
-	authBadSign        = 6600
-	maxAuthForm  int64 = 16 << 10
+	authOK              = 200
+	authParam           = 460
+	authSystem          = 500
+	authNoProduct       = 6250
+	authNoDevice        = 6100
+	authDisabled        = 6204
+	authOff             = 6288
+	authActive          = 6289
+	authMethod          = 6292
+	authBadSign         = 6600
+	maxAuthForm   int64 = 16 << 10
 )
 
 // AuthHandler answers what devices ask of the platform's authentication service over HTTP:
