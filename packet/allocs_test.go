@@ -64,6 +64,15 @@ func TestAllocs(t *testing.T) {
 				t.Fatal("no filter")
 			}
 		},
+		"SUBSCRIBE, QoS asked for": func() {
+			highest := byte(0)
+			for _, qos := range subscribe.Asked() {
+				highest = max(highest, qos)
+			}
+			if highest == 0 {
+				t.Fatal("no filter")
+			}
+		},
 		"UNSUBSCRIBE, all filters": func() {
 			var longest []byte
 			for filter := range unsubscribe.All() {

@@ -94,15 +94,15 @@ func ExampleSubscribe() {
 		return
 	}
 	answer := packet.Suback{ID: s.ID}
-	for filter, qos := range s.All() {
+	for _, qos := range s.All() {
 		if qos == packet.SubackFailure {
-			fmt.Println(packet.ValidTopicFilter(filter, &lim))
+			fmt.Println(s.Refusal(len(answer.Codes)))
 		}
 		answer.Codes = append(answer.Codes, qos)
 	}
 	fmt.Printf("% x\n", answer.AppendTo(nil))
 	// Output:
-	// a topic name or filter has more slashes than its limit (IOT-TOPIC-LEVELS) at byte 0: 8, limit 7
+	// SUBSCRIBE: topic filter: a topic name or filter has more slashes than its limit (IOT-TOPIC-LEVELS) at byte 47: 8, limit 7
 	// 90 05 00 0a 00 01 80
 }
 

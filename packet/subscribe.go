@@ -16,6 +16,7 @@ type Subscribe struct {
 	Refused int
 
 	list   []byte // the payload: filters, each with its requested QoS
+	start  int    // where list stands in the packet
 	count  int
 	bounds bounds
 }
@@ -29,8 +30,8 @@ type bounds struct {
 
 // Decode reads the frame into s and overwrites all of it. On an error, which is
 // always an *Error that ends the connection, s is left zero. A filter that only
-// breaks a limit is not an error: All shows it with SubackFailure, and
-// ValidTopicFilter explains it. Decode allocates nothing unless it returns an
+// breaks a limit is not an error: All shows it with SubackFailure, and Refusal
+// explains it. Decode allocates nothing unless it returns an
 // error.
 func (s *Subscribe) Decode(f Frame, lim *Limits) error {
 	*s = Subscribe{}
@@ -42,7 +43,7 @@ func (s *Subscribe) Decode(f Frame, lim *Limits) error {
 	v := Subscribe{
 		ID:   uint16(b[0])<<8 | uint16(b[1]),
 		Dup:  f.First&8 != 0,
-		list: b[2:],
+		list: b[2:], start: int(f.head) + 2,
 		bounds: bounds{
 			topic: lim.Topic, slashes: lim.Slashes, filters: lim.Filters,
 			qos2: lim.SubscribeQoS2, level: lim.Level,
@@ -94,17 +95,29 @@ func (l *bounds) asked(b byte) byte {
 
 // grant returns what the limits leave of the QoS asked for by filter number i.
 func (l *bounds) grant(i, length, slashes int, asked byte) byte {
-	switch {
-	case l.filters > 0 && i >= l.filters,
-		l.topic > 0 && length > l.topic,
-		l.slashes > 0 && slashes > l.slashes:
-		return SubackFailure
-	case asked == 2 && l.qos2 == Refuse:
+	switch rule, _, _ := l.broken(i, length, slashes, asked); {
+	case rule != "":
 		return SubackFailure
 	case asked == 2 && l.qos2 == Ignore:
 		return 1
 	}
 	return asked
+}
+
+// broken returns the limit that filter number i breaks, with the bound and what
+// was found instead; the rule is empty if there is none.
+func (l *bounds) broken(i, length, slashes int, asked byte) (rule Rule, limit, value int) {
+	switch {
+	case l.filters > 0 && i >= l.filters:
+		return RuleLimitFilters, l.filters, i + 1
+	case l.topic > 0 && length > l.topic:
+		return RuleLimitTopic, l.topic, length
+	case l.slashes > 0 && slashes > l.slashes:
+		return RuleLimitTopicLevel, l.slashes, slashes
+	case asked == 2 && l.qos2 == Refuse:
+		return RuleLimitQoS2, 1, 2
+	}
+	return "", 0, 0
 }
 
 // Len returns the number of filters.
@@ -133,6 +146,41 @@ func (s *Subscribe) each(yield func([]byte, byte) bool) {
 			return
 		}
 		i = next + 1
+	}
+}
+
+// Asked returns the filters in wire order, each with the QoS that was sent,
+// whatever the limits make of it. MQTT 3.1 wants it back in the SUBACK, where it
+// has no code for a failure.
+func (s *Subscribe) Asked() iter.Seq2[[]byte, byte] {
+	return func(yield func([]byte, byte) bool) {
+		all := Subscribe{list: s.list, bounds: bounds{level: s.bounds.level}}
+		all.each(yield)
+	}
+}
+
+// Refusal explains why All shows filter number i, counted from 0, with
+// SubackFailure: which limit it breaks, by how much and where it stands. It
+// returns nil for a filter that was not refused. The error is not Fatal.
+func (s *Subscribe) Refusal(i int) *Error {
+	for n, at := 0, 0; ; n++ {
+		filter, next, ok := field(s.list, at)
+		if !ok || next == len(s.list) {
+			return nil
+		}
+		if n < i {
+			at = next + 1
+			continue
+		}
+		slashes, _, _ := scan(filter)
+		rule, limit, value := s.bounds.broken(n, len(filter), slashes, s.bounds.asked(s.list[next]))
+		if rule == "" || i < 0 {
+			return nil
+		}
+		return &Error{
+			Rule: rule, Type: TypeSubscribe, Field: "topic filter", Offset: s.start + at + 2,
+			Limit: limit, Value: value, scope: scopeFilter,
+		}
 	}
 }
 
