@@ -30,11 +30,10 @@ func (s *Store) recover() error {
 	begin := readPointer(s.o.FS)
 	r := &recovery{index: &s.index}
 	if begin >= s.log.Start() && begin < s.log.End() {
+		// An error may mean that the pointer is to a checkpoint that a power cut has taken, at level os.
+		// If it means more, it will come again.
 		report, err := s.log.Replay(begin, r.apply)
-		if err != nil {
-			return err
-		}
-		if r.ended >= begin {
+		if err == nil && r.ended >= begin {
 			s.report.Checkpoint = true
 			s.report.Records, s.report.Bytes = report.Records, report.Bytes
 		}
