@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 
 	"sampan/packet"
@@ -71,6 +72,54 @@ func (b *Broker) Deliver(ctx context.Context, key, topic string, payload []byte,
 		b.stats.sent[1].Add(cl.deliverQoS1(r, expires, id != 0, &w.batch))
 	}
 	return b.dispatch(ctx, w, id != 0, err)
+}
+
+// DeliverSubscribed is Deliver for a message that the client gets only if one of its subscriptions matches
+// the topic; it reports whether one does. Nobody else gets it, whatever they have subscribed to.
+func (b *Broker) DeliverSubscribed(ctx context.Context, key, topic string, payload []byte, qos byte) (subscribed bool, err error) {
+	cl, _ := b.clients.acquire(b, key, false, 0)
+	if cl == nil {
+		return false, ErrOffline
+	}
+	cl.mu.Lock()
+	if cl.session != nil {
+		for filter := range cl.session.Filters() {
+			if subscribed = filterMatches(filter, topic); subscribed {
+				break
+			}
+		}
+	}
+	cl.mu.Unlock()
+	b.clients.release(cl)
+	if !subscribed {
+		return false, nil
+	}
+	return true, b.Deliver(ctx, key, topic, payload, qos)
+}
+
+// filterMatches reports whether a topic filter matches a topic name, both valid. [MQTT-4.7.1-2, MQTT-4.7.1-3,
+// MQTT-4.7.2-1]
+func filterMatches(filter, topic string) bool {
+	if strings.HasPrefix(topic, "$") && (strings.HasPrefix(filter, "+") || strings.HasPrefix(filter, "#")) {
+		return false
+	}
+	for {
+		want, filterRest, more := strings.Cut(filter, "/")
+		if want == "#" {
+			return true
+		}
+		level, topicRest, deeper := strings.Cut(topic, "/")
+		if want != "+" && want != level {
+			return false
+		}
+		if !deeper {
+			return !more || filterRest == "#" // "a/#" matches "a"
+		}
+		if !more {
+			return false
+		}
+		filter, topic = filterRest, topicRest
+	}
 }
 
 // compose makes a run of one message.

@@ -78,7 +78,7 @@ type Options struct {
 
 // Broker is what a Caller needs of the broker.
 type Broker interface {
-	Publish(ctx context.Context, topic string, payload []byte, qos byte) (receivers int, err error)
+	DeliverSubscribed(ctx context.Context, key, topic string, payload []byte, qos byte) (subscribed bool, err error)
 	Client(key string) (broker.ClientInfo, bool)
 }
 
@@ -201,7 +201,11 @@ func (c *Caller) Call(ctx context.Context, r Request) (Answer, error) {
 	late := make(chan struct{})
 	timer := c.opts.Clock.AfterFunc(r.Timeout, func() { close(late) })
 	defer timer.Stop()
-	receivers, err := c.broker.Publish(ctx, topic, r.Payload, c.opts.QoS)
+	// To the device alone: others may have subscribed to /ext/rrpc/# as well.
+	subscribed, err := c.broker.DeliverSubscribed(ctx, r.Key, topic, r.Payload, c.opts.QoS)
+	if errors.Is(err, broker.ErrOffline) {
+		return Answer{MessageID: id}, fail(Offline, "its connection has ended")
+	}
 	if err != nil {
 		return Answer{MessageID: id}, fail(Unknown, err.Error())
 	}
@@ -211,7 +215,7 @@ func (c *Caller) Call(ctx context.Context, r Request) (Answer, error) {
 		return Answer{MessageID: id, Payload: p}, nil
 	case <-late:
 		detail := "no answer within " + r.Timeout.String()
-		if receivers == 0 {
+		if !subscribed {
 			detail = "the device has not subscribed to " + topic
 		}
 		c.opts.Logger.Info("rrpc answer missing", "code", 1905, "device", device, "messageId", id, "detail", detail)

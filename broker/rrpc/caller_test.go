@@ -170,6 +170,21 @@ func TestCustomTopicCall(t *testing.T) {
 	}
 }
 
+// /ext/rrpc/# may be subscribed by anybody; a request goes to the device that is called alone.
+func TestCustomTopicCallReachesNobodyElse(t *testing.T) {
+	b, caller := start(t, nil)
+	connect(t, b, "stranger", "/ext/rrpc/#", func(topic string, payload []byte) (string, []byte) {
+		t.Errorf("a stranger got %s %q", topic, payload)
+		return "", nil
+	})
+	connect(t, b, "dev", "/ext/rrpc/+/pk/dev/#", func(topic string, _ []byte) (string, []byte) { return topic, []byte("mine") })
+	r := request(5 * time.Second)
+	r.Topic = "/pk/dev/user/get"
+	if a, err := caller.Call(t.Context(), r); err != nil || string(a.Payload) != "mine" {
+		t.Errorf("answer %q, %v", a.Payload, err)
+	}
+}
+
 func TestCodes(t *testing.T) {
 	code := func(t *testing.T, caller *rrpc.Caller, want rrpc.Code) {
 		t.Helper()
