@@ -49,7 +49,8 @@
 // Every error is an *Error with the broken Rule (a statement of the standard or
 // an IOT restriction), the packet type, the offset and the numbers. An error of
 // Next or Decode ends the connection; Error.Connack says whether a CONNACK goes
-// out first. After an error the decoded value is zero. No input makes the
+// out first. A filter of SUBSCRIBE that only breaks a limit is no error of
+// Decode: it fails by itself, and Subscribe.Refusal explains it. After an error the decoded value is zero. No input makes the
 // package panic, read beyond its end, or allocate by a length that was only
 // claimed.
 //
