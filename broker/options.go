@@ -61,7 +61,8 @@ type Options struct {
 	Store session.Store
 
 	// Limits are the restrictions enforced while packets are decoded. nil: packet.DefaultLimits in the
-	// Platform profile; in the Open one the same without its limits on topics and on filters per SUBSCRIBE.
+	// Platform profile; in the Open one the same without its limits on topics, but for 127 slashes in each,
+	// and on filters per SUBSCRIBE.
 	// QoS 2, Will and retained messages can be ignored or refused, but not accepted: packet.Accept means the
 	// default for them.
 	Limits *packet.Limits
@@ -147,7 +148,7 @@ func (o *Options) setDefaults() error {
 	if o.Limits == nil {
 		l := packet.DefaultLimits()
 		if open {
-			l.Topic, l.Slashes, l.Filters = 0, 0, 0
+			l.Topic, l.Slashes, l.Filters = 0, openSlashes, 0
 			l.Remaining = l.Payload + 1<<16 + 4
 		}
 		o.Limits = &l
@@ -216,6 +217,10 @@ func restricted(l packet.Limits) *packet.Limits {
 }
 
 const maxInt = 1<<62 - 1
+
+// openSlashes bounds the levels of a topic in the Open profile: a filter of 64 KB that is nothing but levels
+// would take megabytes of the topic tree.
+const openSlashes = 127
 
 // setDefault replaces 0 by def and Unlimited, or any negative number, by unlimited.
 func setDefault[T ~int | ~int64](v *T, def, unlimited T) {
