@@ -46,8 +46,9 @@
 // refuses or ignores; what was ignored is reported in the packet's Ignored
 // field. Bounds that can be judged by the fixed header are judged there.
 //
-// Every error is an *Error with the broken Rule (a statement of the standard or
-// an IOT restriction), the packet type, the offset and the numbers. An error of
+// Every error about bytes or values is an *Error with the broken Rule (a
+// statement of the standard or an IOT restriction), the packet type, the offset
+// and the numbers; only a Reader also returns its source's own. An error of
 // Next or Decode ends the connection; Error.Connack says whether a CONNACK goes
 // out first. A filter of SUBSCRIBE that only breaks a limit is no error of
 // Decode: it fails by itself, and Subscribe.Refusal explains it. After an error the decoded value is zero. No input makes the

@@ -2,8 +2,8 @@ package packet
 
 import "strconv"
 
-// Error is every error that this package returns. It is plain data: nothing is
-// formatted until Error is called.
+// Error is every error that this package returns about bytes or values. It is
+// plain data: nothing is formatted until Error is called.
 type Error struct {
 	// Rule is the broken rule; Rule.Text explains it.
 	Rule Rule
