@@ -21,6 +21,7 @@ import (
 	"sampan/cmd/internal/dial"
 	"sampan/cmd/internal/value"
 	"sampan/packet"
+	"sampan/tlsconf/psk"
 )
 
 // connection is how pub and sub reach a broker: the flags that both have.
@@ -54,7 +55,7 @@ func (c *connection) register(command *cobra.Command) {
 	c.alive = value.Duration(time.Minute)
 	c.patience = value.Duration(10 * time.Second)
 	cli.Section(command, "The connection", func(f *pflag.FlagSet) {
-		f.Var(&c.url, "url", "`URL` of the broker: mqtt://, mqtts://, ws://, wss:// or unix://")
+		f.Var(&c.url, "url", "`URL` of the broker: mqtt://, mqtts://, ws://, wss://, psk:// or unix://")
 		f.Var(&c.protocol, "protocol", "version of MQTT")
 		f.BoolVar(&c.clean, "clean", true, "begin with a clean session; --clean=false keeps subscriptions and QoS 1 messages while away")
 		f.Var(&c.alive, "keep-alive", "keep-alive; the platform takes 30s to 20m")
@@ -75,9 +76,9 @@ func (c *connection) register(command *cobra.Command) {
 	})
 }
 
-// options are the client's options but for the open connection.
-func (c *connection) options(ctx context.Context) (client.Options, error) {
-	o := client.Options{
+// options are the client's options but for the open connection, and the key of a psk:// channel.
+func (c *connection) options(ctx context.Context) (o client.Options, key *psk.Config, err error) {
+	o = client.Options{
 		ClientID: c.clientID, Username: c.username, Level: packet.Level311, Clean: c.clean,
 		KeepAlive: time.Duration(c.alive).Truncate(time.Second),
 	}
@@ -85,36 +86,39 @@ func (c *connection) options(ctx context.Context) (client.Options, error) {
 		o.Level = packet.Level31
 	}
 	if o.KeepAlive > 65535*time.Second {
-		return o, cli.Usagef(c.command, "--keep-alive %s is longer than MQTT can say", c.alive)
+		return o, nil, cli.Usagef(c.command, "--keep-alive %s is longer than MQTT can say", c.alive)
 	}
 	if c.command.Flags().Changed("password") {
 		if c.username == "" {
-			return o, cli.Usagef(c.command, "--password needs --username")
+			return o, nil, cli.Usagef(c.command, "--password needs --username")
 		}
 		o.Password = []byte(c.password)
 	}
 	if c.device == "" {
+		if c.url.Scheme == address.PSK {
+			return o, nil, cli.Usagef(c.command, "psk:// needs --device: its key is made of the device's secret")
+		}
 		if c.secret != "" {
-			return o, cli.Usagef(c.command, "--secret needs --device")
+			return o, nil, cli.Usagef(c.command, "--secret needs --device")
 		}
 		if c.clientID == "" && !c.clean {
-			return o, cli.Usagef(c.command, "--clean=false needs --client-id or --device: a session belongs to a name")
+			return o, nil, cli.Usagef(c.command, "--clean=false needs --client-id or --device: a session belongs to a name")
 		}
 		if c.clientID == "" {
 			o.ClientID = "sampan-" + strings.ToLower(rand.Text()[:10])
 		}
-		return o, nil
+		return o, nil, nil
 	}
 	if c.username != "" {
-		return o, cli.Usagef(c.command, "--device makes the user name; it does not go with --username")
+		return o, nil, cli.Usagef(c.command, "--device makes the user name; it does not go with --username")
 	}
 	device, err := c.identity(ctx)
 	if err != nil {
-		return o, err
+		return o, nil, err
 	}
 	method, known := credential.ParseMethod(c.signMethod.String())
 	if !known {
-		return o, fmt.Errorf("unknown sign method %s", c.signMethod)
+		return o, nil, fmt.Errorf("unknown sign method %s", c.signMethod)
 	}
 	mode := credential.ModeTCP
 	if c.url.Scheme.Encrypted() {
@@ -122,8 +126,15 @@ func (c *connection) options(ctx context.Context) (client.Options, error) {
 	}
 	fields := device.Login(credential.Options{ClientID: c.clientID, Method: method, SecureMode: mode, Timestamp: c.timestamp})
 	o.ClientID, o.Username, o.Password = fields.ClientID, fields.Username, []byte(fields.Password)
-	return o, nil
+	identity := credential.PSKIdentity{
+		Method: credential.HMACSHA256, ProductKey: []byte(device.ProductKey), DeviceName: []byte(device.DeviceName), Timestamp: []byte(pskTimestamp),
+	}
+	key = &psk.Config{Identity: identity.AppendTo(nil), PSK: identity.AppendKey(nil, []byte(device.DeviceSecret))}
+	return o, key, nil
 }
+
+// pskTimestamp is what the platform's C SDKs sign, all of them: the first of January 2050.
+const pskTimestamp = "2524608000000"
 
 // identity is the device that --device names, with its secret.
 func (c *connection) identity(ctx context.Context) (credential.Device, error) {
@@ -166,7 +177,7 @@ func (c *connection) tls() (*tls.Config, error) {
 
 // connect opens the channel and connects through it.
 func (c *connection) connect(ctx context.Context, onMessage func(client.Message)) (*client.Client, error) {
-	o, err := c.options(ctx)
+	o, key, err := c.options(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +188,7 @@ func (c *connection) connect(ctx context.Context, onMessage func(client.Message)
 	late := fmt.Errorf("no connection to %s within %s", c.url, c.patience)
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(c.patience), late)
 	defer cancel()
-	if o.Conn, err = dial.Dial(ctx, c.url.URL, dial.Options{TLS: config, Level: o.Level}); err != nil {
+	if o.Conn, err = dial.Dial(ctx, c.url.URL, dial.Options{TLS: config, PSK: key, Level: o.Level}); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = late
 		}

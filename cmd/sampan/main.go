@@ -36,7 +36,7 @@ limits, offline and on one machine.`,
 sampan serve --listen mqtt://127.0.0.1:1883`,
 	}
 	command.AddCommand(
-		serveCommand(), checkCommand(),
+		serveCommand(), checkCommand(), demoCommand(),
 		pubCommand(), subCommand(), rrpcCommand(),
 		productCommand(), deviceCommand(), topicCommand(), accessKeyCommand(),
 		versionCommand(),

@@ -17,7 +17,7 @@ var rooms = map[string][]string{
 	"packet":      {},
 	"topictree":   {},
 	"session":     {"packet"},
-	"session/...": {"session", "session/wal", "packet"},
+	"session/...": {"session", "session/wal/...", "packet"},
 	// A log knows files and records. Its file system is a room of its own, so that tests can tear writes.
 	"session/wal":      {"session/wal/vfs"},
 	"session/wal/...":  {"session/wal/vfs"},
@@ -35,8 +35,14 @@ var rooms = map[string][]string{
 	"broker/credential": {},
 	// Limits and rates are numbers, whoever they limit.
 	"broker/quota": {},
-	// The API hands calls of devices to the part that makes them.
-	"broker/openapi": {"broker", "broker/device", "broker/quota", "broker/rrpc"},
+	// Alink's envelope is how devices and the platform talk, in services and through gateways alike.
+	"broker/alink":     {"broker", "broker/device", "broker/quota", "broker/alink/envelope", "packet"},
+	"broker/alink/...": {},
+	"broker/gateway":   {"broker", "broker/device", "broker/credential", "broker/permission", "broker/quota", "broker/alink/envelope", "packet", "session"},
+	// Which topics a device may use is a computation on the product's categories.
+	"broker/permission": {"broker/device"},
+	// The API is the server's way to what the platform's parts do.
+	"broker/openapi": {"broker", "broker/device", "broker/quota", "broker/rrpc", "broker/alink", "broker/gateway"},
 	// The platform is where its parts meet.
 	"broker/platform": {"broker/...", "packet", "session"},
 

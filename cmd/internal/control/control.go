@@ -14,7 +14,7 @@ import (
 
 	"sampan/broker"
 	"sampan/broker/device"
-	"sampan/broker/rrpc"
+	"sampan/broker/platform"
 )
 
 // Backend is what operations work on.
@@ -25,10 +25,8 @@ type Backend struct {
 
 // Live is a running broker.
 type Live struct {
-	Broker *broker.Broker
-	RRPC   *rrpc.Caller
-	// SessionKey names the session of a device.
-	SessionKey func(productKey, deviceName string) string
+	Broker   *broker.Broker
+	Platform *platform.Platform
 }
 
 // ErrNotRunning is the error of an operation that needs a running broker.

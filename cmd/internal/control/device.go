@@ -56,7 +56,7 @@ func deviceOf(b *Backend, d *device.Device) Device {
 	if b.Live == nil {
 		return result
 	}
-	client, found := b.Live.Broker.Client(b.Live.SessionKey(info.ProductKey, info.DeviceName))
+	client, found := b.Live.Broker.Client(b.Live.Platform.SessionKey(info.ProductKey, info.DeviceName))
 	if !found {
 		return result
 	}

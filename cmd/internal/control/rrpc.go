@@ -30,13 +30,7 @@ var rrpcCall = define("rrpc", func(ctx context.Context, b *Backend, call Call) (
 	if b.Live == nil {
 		return Answer{}, ErrNotRunning
 	}
-	if _, err := b.Registry.Device(call.ProductKey, call.DeviceName); err != nil {
-		return Answer{}, err
-	}
-	answer, err := b.Live.RRPC.Call(ctx, rrpc.Request{
-		ProductKey: call.ProductKey, DeviceName: call.DeviceName, Key: b.Live.SessionKey(call.ProductKey, call.DeviceName),
-		Payload: call.Payload, Topic: call.Topic, Timeout: call.Timeout,
-	})
+	answer, err := b.Live.Platform.RRPC(ctx, call.ProductKey, call.DeviceName, call.Payload, call.Topic, call.Timeout)
 	var unanswered *rrpc.Error
 	if errors.As(err, &unanswered) {
 		return Answer{Code: string(unanswered.Code), Detail: unanswered.Error()}, nil

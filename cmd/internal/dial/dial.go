@@ -4,6 +4,7 @@ package dial
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,11 +13,13 @@ import (
 
 	"sampan/cmd/internal/address"
 	"sampan/packet"
+	"sampan/tlsconf/psk"
 )
 
 // Options are what the URL does not say.
 type Options struct {
 	TLS   *tls.Config // for mqtts and wss; nil: the system's roots. The server's name is filled in
+	PSK   *psk.Config // for psk
 	Level byte        // protocol level, which names the WebSocket subprotocol
 }
 
@@ -32,8 +35,27 @@ func Dial(ctx context.Context, u address.URL, o Options) (net.Conn, error) {
 		return d.DialContext(ctx, u.Network(), u.HostPort())
 	case address.WS, address.WSS:
 		return dialWebSocket(ctx, u, o)
+	case address.PSK:
+		return dialPSK(ctx, u, o)
 	}
 	return nil, fmt.Errorf("this client cannot connect to %s:// addresses", u.Scheme)
+}
+
+func dialPSK(ctx context.Context, u address.URL, o Options) (net.Conn, error) {
+	if o.PSK == nil {
+		return nil, errors.New("a psk:// address needs the key of a device")
+	}
+	var d net.Dialer
+	below, err := d.DialContext(ctx, u.Network(), u.HostPort())
+	if err != nil {
+		return nil, err
+	}
+	conn := psk.Client(below, o.PSK)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // maxUpgrade bounds the answer to the WebSocket request, in bytes.

@@ -1,5 +1,9 @@
 // Package listen opens the broker's listeners. Each is a net.Listener whose connections carry MQTT, whatever
 // carries them.
+//
+// Accept returns at once with what has come in. What it takes to get to MQTT from there, a TLS handshake or
+// a WebSocket request, happens when the broker asks for the handshake, on the connection's own goroutine and
+// within the time that the broker gives a client for its CONNECT.
 package listen
 
 import (
@@ -10,12 +14,14 @@ import (
 	"net"
 
 	"sampan/cmd/internal/address"
+	"sampan/tlsconf/psk"
 )
 
 // Options are what the URLs do not say.
 type Options struct {
-	TLS *tls.Config  // for mqtts and wss
-	Log *slog.Logger // what goes wrong in HTTP before a connection is the broker's
+	TLS *tls.Config  // for mqtts, wss and auto
+	PSK *psk.Config  // for psk and auto; nil: there are no devices whose keys could be known
+	Log *slog.Logger // for what is closed before the broker sees it
 }
 
 // Listener is an open listener. It implements broker.NamedListener.
@@ -43,26 +49,50 @@ func open(u address.URL, o Options) (*Listener, error) {
 	for parameter := range u.Query {
 		return nil, fmt.Errorf("unknown parameter %q", parameter)
 	}
+	if u.Scheme == address.Unix {
+		return listenUnix(u)
+	}
 	if (u.Scheme == address.MQTTS || u.Scheme == address.WSS) && o.TLS == nil {
 		return nil, errors.New("it needs a certificate: set --cert and --key")
 	}
-	switch u.Scheme {
-	case address.MQTT, address.MQTTS, address.WS, address.WSS:
-	case address.Unix:
-		return listenUnix(u)
-	default:
-		return nil, fmt.Errorf("%s:// is not built into this binary", u.Scheme)
+	if u.Scheme == address.PSK && o.PSK == nil {
+		return nil, errors.New("its keys are made of the devices' secrets, and the open profile has no devices")
 	}
 	inner, err := net.Listen(u.Network(), u.HostPort())
 	if err != nil {
 		return nil, err
 	}
 	u.Port = uint16(inner.Addr().(*net.TCPAddr).Port)
-	if u.Scheme == address.MQTTS || u.Scheme == address.WSS {
+	switch u.Scheme {
+	case address.MQTTS:
 		inner = tls.NewListener(inner, o.TLS)
-	}
-	if u.Scheme.WebSocket() {
-		inner = serveWebSocket(inner, u, o.Log)
+	case address.WS:
+		inner = through(inner, toWebSocket(u.Path))
+	case address.WSS:
+		inner = through(inner, toTLS(o.TLS), toWebSocket(u.Path))
+	case address.PSK:
+		inner = through(inner, toPSK(o.PSK))
+	case address.Auto:
+		inner = tellApart(inner, o)
 	}
 	return &Listener{inner, u}, nil
+}
+
+// through makes a listener whose connections go through layers before they carry MQTT.
+func through(inner net.Listener, layers ...layer) net.Listener {
+	return &layered{inner, layers}
+}
+
+type layered struct {
+	net.Listener
+	layers []layer
+}
+
+// Accept returns the next connection, whose layers are put on by its handshake.
+func (l *layered) Accept() (net.Conn, error) {
+	below, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return newConn(below, l.layers), nil
 }

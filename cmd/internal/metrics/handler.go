@@ -7,15 +7,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"sampan/broker"
 )
 
-// Handler serves the metrics of a broker, of the Go runtime and of the process at /metrics.
-func Handler(stats func() broker.Stats, log *slog.Logger) http.Handler {
+// Handler serves the metrics of the collectors, of the Go runtime and of the process at /metrics.
+func Handler(log *slog.Logger, own ...prometheus.Collector) http.Handler {
 	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(own...)
 	registry.MustRegister(
-		Broker(stats),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector(),

@@ -79,7 +79,7 @@ func TestEveryNumberOfTheSnapshotIsAMetric(t *testing.T) {
 
 func TestHandlerServesMetrics(t *testing.T) {
 	stats := broker.Stats{Connected: 3, Dropped: map[string]uint64{"queue-full": 5}}
-	server := httptest.NewServer(Handler(func() broker.Stats { return stats }, slog.New(slog.DiscardHandler)))
+	server := httptest.NewServer(Handler(slog.New(slog.DiscardHandler), Broker(func() broker.Stats { return stats })))
 	defer server.Close()
 	response, err := http.Get(server.URL + "/metrics")
 	if err != nil {

@@ -88,6 +88,18 @@ func (s *Settings) Check() error {
 			bad("listen: %s is named twice", u.HostPort())
 		}
 	}
+	for _, u := range s.Listen.URLs {
+		plain := u.Scheme == address.MQTT || u.Scheme == address.WS || u.Scheme == address.Auto
+		if plain && !u.Loopback() && !s.AllowPlain {
+			bad("listen: %s can be reached from other machines and is not encrypted; use mqtts://, wss:// or psk://, or set allow-plain", u)
+		}
+	}
+	if s.Cert == "" && (s.ClientCA != "" || len(s.CRL) > 0 || s.RequireClientCert) {
+		bad("client-ca, crl and require-client-cert are about TLS, which needs cert and key")
+	}
+	if s.ClientCA == "" && (len(s.CRL) > 0 || s.RequireClientCert) {
+		bad("crl and require-client-cert need client-ca: without it clients are not asked for a certificate")
+	}
 	if len(s.Listen.URLs) == 0 {
 		bad("listen: without a listener nobody can connect")
 	}

@@ -48,8 +48,8 @@ func (e *endpoint) open(s *Settings, observer broker.Observer, log *slog.Logger)
 		return err
 	}
 	q := s.quotas()
-	level := wal.Disk
-	if s.Durability.String() != "disk" {
+	level := s.level()
+	if level == 0 {
 		level = wal.OS
 	}
 	e.registry, err = device.Open(control.Registry(s.Data), device.Options{
@@ -62,7 +62,10 @@ func (e *endpoint) open(s *Settings, observer broker.Observer, log *slog.Logger)
 	if err != nil {
 		return err
 	}
-	e.platform = platform.New(platform.Options{Registry: e.registry, Quantities: q, Observer: observer, Logger: log})
+	e.platform = platform.New(platform.Options{
+		Registry: e.registry, Quantities: q, Observer: observer, Logger: log,
+		MatchChannel: s.Policy.MatchChannel, PlainRegistration: s.Policy.PlainRegistration,
+	})
 	return nil
 }
 

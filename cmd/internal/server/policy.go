@@ -15,6 +15,9 @@ type Policy struct {
 	KeepAliveZero    value.Word
 	KeepAliveLong    value.Word
 	QueueFull        value.Word
+
+	MatchChannel      bool
+	PlainRegistration bool
 }
 
 func (p *Policy) register(flags *pflag.FlagSet) {
@@ -27,6 +30,8 @@ func (p *Policy) register(flags *pflag.FlagSet) {
 	flags.Var(&p.DeliveredQoS, "delivered-qos", "messages go out with the publisher's QoS, or with the lower of publisher's and subscription's; profile: publisher in platform, lower in open")
 	flags.Var(&p.KeepAliveZero, "keep-alive-zero", "a client that asks for no keep-alive; profile: refused in platform, accepted in open")
 	flags.Var(&p.KeepAliveLong, "keep-alive-long", "a keep-alive above the maximum is refused, or the maximum is used instead")
+	flags.BoolVar(&p.MatchChannel, "match-channel", false, "refuse a securemode that does not match its channel, as 2 (TLS) over plain TCP")
+	flags.BoolVar(&p.PlainRegistration, "plain-registration", false, "let devices ask for their secrets over an unencrypted channel")
 	flags.Var(&p.QueueFull, "queue-full", "which message goes when a session's queue is full")
 }
 

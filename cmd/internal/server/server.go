@@ -4,10 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"sampan/broker"
+	"sampan/broker/device"
+	"sampan/broker/platform"
+	"sampan/cmd/internal/address"
 	"sampan/cmd/internal/listen"
 	"sampan/cmd/internal/logging"
 	"sampan/cmd/internal/metrics"
@@ -15,8 +21,12 @@ import (
 
 // Server is a running broker with its listeners.
 type Server struct {
-	Broker *broker.Broker
+	Broker   *broker.Broker
+	Platform *platform.Platform // nil in the open profile
+	Registry *device.Registry   // nil in the open profile
 
+	endpoint  endpoint
+	channels  channels
 	settings  *Settings
 	log       *logging.Log
 	listeners []*listen.Listener
@@ -37,29 +47,76 @@ func Start(s *Settings, log *logging.Log) (_ *Server, err error) {
 	if srv.oracle, err = openOracle(s.Oracle); err != nil {
 		return nil, err
 	}
-	options := s.options(log.Logger)
-	if srv.oracle != nil {
-		options.Observer = srv.oracle
+	if err = srv.channels.open(s, log.Logger); err != nil {
+		return nil, err
 	}
-	if srv.Broker, err = broker.New(options); err != nil {
+	if err = srv.newBroker(); err != nil {
 		return nil, err
 	}
 	// Addresses first, connections after all of them: whoever connects finds the whole broker.
 	for _, u := range s.Listen.URLs {
-		ln, err := listen.Open(u, listen.Options{Log: log.Logger})
+		ln, err := listen.Open(u, srv.channels.options(&srv.endpoint, log.Logger))
 		if err != nil {
 			return nil, err
 		}
 		srv.listeners = append(srv.listeners, ln)
 	}
-	if srv.metrics, err = serveHTTP("metrics", s.Metrics, metrics.Handler(srv.Broker.Stats, log.Logger), log.Logger); err != nil {
+	if srv.Platform != nil {
+		if err = srv.endpoint.listen(s, srv.Broker, log.Logger); err != nil {
+			return nil, err
+		}
+	}
+	if srv.metrics, err = serveHTTP("metrics", s.Metrics, srv.measured(), log.Logger); err != nil {
 		return nil, err
 	}
 	for _, ln := range srv.listeners {
+		srv.describe(ln)
 		srv.serving.Add(1)
 		go srv.serve(ln) // ends when the broker shuts down, or the listener fails
 	}
 	return srv, nil
+}
+
+// newBroker makes the broker, and the platform around it unless the profile is open.
+func (srv *Server) newBroker() (err error) {
+	s, log := srv.settings, srv.log.Logger
+	options := s.options(log)
+	var observer broker.Observer
+	if srv.oracle != nil {
+		observer = srv.oracle
+	}
+	if !s.open() {
+		// The registry first: its lock is the one that tells of another broker.
+		if err = srv.endpoint.open(s, observer, log); err != nil {
+			return err
+		}
+		srv.Platform, srv.Registry = srv.endpoint.platform, srv.endpoint.registry
+	}
+	if options.Store, err = openStore(s, log); err != nil {
+		return err
+	}
+	if s.open() {
+		options.Observer = observer
+		srv.Broker, err = broker.New(options)
+	} else {
+		srv.Broker, err = srv.Platform.Broker(options)
+	}
+	if err != nil && options.Store != nil {
+		err = errors.Join(err, options.Store.Close())
+	}
+	return err
+}
+
+// measured serves the metrics of everything that runs.
+func (srv *Server) measured() http.Handler {
+	collectors := []prometheus.Collector{metrics.Broker(srv.Broker.Stats)}
+	if srv.Platform != nil {
+		collectors = append(collectors, metrics.Calls(srv.Platform.Calls().Stats), metrics.Registry(srv.Registry.Stats))
+	}
+	if srv.channels.tls != nil {
+		collectors = append(collectors, metrics.TLS(srv.channels.tls))
+	}
+	return metrics.Handler(srv.log.Logger, collectors...)
 }
 
 func (srv *Server) serve(ln *listen.Listener) {
@@ -67,6 +124,28 @@ func (srv *Server) serve(ln *listen.Listener) {
 	if err := srv.Broker.Serve(ln); !errors.Is(err, broker.ErrClosed) {
 		srv.fail(fmt.Errorf("%s: %w", ln.URL(), err))
 	}
+}
+
+// describe logs who may come in by a listener, and how it is protected.
+func (srv *Server) describe(ln *listen.Listener) {
+	u, s := ln.URL(), srv.settings
+	channel := map[address.Scheme]string{
+		address.MQTT: "plain TCP", address.MQTTS: "TLS", address.WS: "WebSocket", address.WSS: "WebSocket over TLS",
+		address.PSK: "TLS with pre-shared keys", address.Unix: "Unix socket", address.Auto: "told apart by the first bytes",
+	}[u.Scheme]
+	attributes := []any{"on", u.String(), "channel", channel}
+	if srv.channels.tls != nil && (u.Scheme == address.MQTTS || u.Scheme == address.WSS || u.Scheme == address.Auto) {
+		attributes = append(attributes, "policy", srv.channels.tls.Policy().String())
+	}
+	from := "this machine"
+	if !u.Loopback() {
+		from = "anywhere"
+	}
+	who := "signed devices"
+	if s.open() {
+		who = "anybody"
+	}
+	srv.log.Info("listening", append(attributes, "from", from, "who", who)...)
 }
 
 func (srv *Server) fail(err error) {
@@ -85,6 +164,9 @@ func (srv *Server) Ready() string {
 	for _, ln := range srv.listeners {
 		line = append(line, ln.URL().String())
 	}
+	if srv.endpoint.api != nil {
+		line = append(line, "api="+srv.endpoint.api.url(""))
+	}
 	if srv.metrics != nil {
 		line = append(line, "metrics="+srv.metrics.url("/metrics"))
 	}
@@ -94,6 +176,7 @@ func (srv *Server) Ready() string {
 // Reload takes over what can change while the broker runs, and logs which of the other settings differ.
 func (srv *Server) Reload(next *Settings) {
 	srv.log.Apply(next.Logging)
+	srv.channels.reload(srv.log.Logger)
 	if names := srv.settings.changes(next); len(names) > 0 {
 		srv.log.Warn("some settings have changed that need a new start", "settings", strings.Join(names, ", "))
 	}
@@ -107,10 +190,13 @@ func (srv *Server) Reload(next *Settings) {
 // Shutdown stops accepting, lets the broker send what waits for clients, and closes everything. It returns
 // when ctx ends at the latest; connections are cut then.
 func (srv *Server) Shutdown(ctx context.Context) error {
+	// Those who ask for something first, then those who are connected, then what they all stand on.
+	srv.endpoint.stop(ctx)
 	err := srv.Broker.Shutdown(ctx)
 	srv.serving.Wait()
 	srv.metrics.shutdown(ctx)
-	return errors.Join(err, srv.oracle.close())
+	srv.channels.close()
+	return errors.Join(err, srv.endpoint.close(), srv.oracle.close())
 }
 
 // abandon closes what a failed start has opened.
@@ -120,9 +206,21 @@ func (srv *Server) abandon() {
 	for _, ln := range srv.listeners {
 		ln.Close()
 	}
+	srv.endpoint.stop(ctx)
 	if srv.Broker != nil {
 		srv.Broker.Shutdown(ctx)
 	}
+	srv.endpoint.close()
 	srv.metrics.shutdown(ctx)
+	srv.channels.close()
 	srv.oracle.close()
+}
+
+// Listeners are the addresses at which clients can connect.
+func (srv *Server) Listeners() []address.URL {
+	urls := make([]address.URL, len(srv.listeners))
+	for i, ln := range srv.listeners {
+		urls[i] = ln.URL()
+	}
+	return urls
 }

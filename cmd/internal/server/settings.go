@@ -21,7 +21,11 @@ type Settings struct {
 	Cert      string
 	Key       string
 	ClientCA  string
+	CRL       []string
 	TLSPolicy value.Word
+
+	RequireClientCert bool
+	AllowPlain        bool
 
 	API     address.HTTP
 	Metrics address.HTTP
@@ -57,7 +61,10 @@ func (s *Settings) Register(command *cobra.Command) {
 		f.StringVar(&s.Cert, "cert", "", "`FILE` with the server's certificate and its chain, PEM")
 		f.StringVar(&s.Key, "key", "", "`FILE` with the certificate's private key, PEM")
 		f.StringVar(&s.ClientCA, "client-ca", "", "`FILE` with the authorities of client certificates, PEM")
+		f.BoolVar(&s.RequireClientCert, "require-client-cert", false, "refuse TLS clients without a certificate")
+		f.StringArrayVar(&s.CRL, "crl", nil, "`FILE` with a revocation list for client certificates, once for each")
 		f.Var(&s.TLSPolicy, "tls-policy", "modern: TLS 1.2 and 1.3; platform: 1.0 to 1.2, as the platform documents; legacy: older still")
+		f.BoolVar(&s.AllowPlain, "allow-plain", false, "let mqtt://, ws:// and auto:// listen beyond this machine, where anybody on the way can read along")
 		f.Var(&s.API, "api", "`ADDR` of the server-side HTTP API, or off")
 		f.Var(&s.Metrics, "metrics", "`ADDR` of the Prometheus metrics at /metrics, or off")
 	})

@@ -1,0 +1,87 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"sampan/cmd/internal/listen"
+	"sampan/tlsconf"
+	"sampan/tlsconf/psk"
+)
+
+// watchEvery is how often certificates are looked at for a change.
+const watchEvery = 5 * time.Second
+
+// channels is what the listeners need to know beyond their addresses.
+type channels struct {
+	tls  *tlsconf.Server // nil without a certificate
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// open reads the certificates and watches their files.
+func (c *channels) open(s *Settings, log *slog.Logger) error {
+	if s.Cert == "" {
+		return nil
+	}
+	policy, err := tlsconf.ParsePolicy(s.TLSPolicy.String())
+	if err != nil {
+		return err
+	}
+	if c.tls, err = tlsconf.New(tlsconf.Options{
+		Policy: policy, Certificates: []tlsconf.Certificate{{CertFile: s.Cert, KeyFile: s.Key}},
+		ClientCAFile: s.ClientCA, RequireClientCert: s.RequireClientCert, CRLFiles: s.CRL,
+	}); err != nil {
+		return err
+	}
+	for _, warning := range c.tls.Warnings() {
+		log.Warn("TLS", "warning", warning)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	c.stop, c.done = cancel, make(chan struct{})
+	go func() { // ends in close
+		defer close(c.done)
+		ticker := time.NewTicker(watchEvery)
+		defer ticker.Stop()
+		c.tls.Watch(ctx, ticker.C, func(err error) { c.reloaded(err, log) })
+	}()
+	return nil
+}
+
+// reload reads the certificates again, now.
+func (c *channels) reload(log *slog.Logger) {
+	if c.tls != nil {
+		c.reloaded(c.tls.Reload(), log)
+	}
+}
+
+func (c *channels) reloaded(err error, log *slog.Logger) {
+	if err != nil {
+		log.Error("the certificates were not replaced; the old ones stay", "error", err)
+		return
+	}
+	log.Info("the certificates were replaced", "expire", c.tls.Snapshot().NotAfter())
+	for _, warning := range c.tls.Warnings() {
+		log.Warn("TLS", "warning", warning)
+	}
+}
+
+// options are the listeners'. The keys of psk are the devices'.
+func (c *channels) options(e *endpoint, log *slog.Logger) listen.Options {
+	o := listen.Options{Log: log}
+	if c.tls != nil {
+		o.TLS = c.tls.Config()
+	}
+	if e.platform != nil {
+		o.PSK = &psk.Config{Key: e.platform.PSKKey}
+	}
+	return o
+}
+
+func (c *channels) close() {
+	if c.stop != nil {
+		c.stop()
+		<-c.done
+	}
+}
