@@ -21,8 +21,9 @@ type Comparison struct {
 // first.
 type Ratio struct {
 	Metric
-	Target string `json:"target"`
-	Base   string `json:"base"`
+	Scenario string `json:"scenario"`
+	Target   string `json:"target"`
+	Base     string `json:"base"`
 	stat.Ratio
 }
 
@@ -92,7 +93,7 @@ func (c *Comparison) end() {
 				continue
 			}
 			c.Ratios = append(c.Ratios, Ratio{
-				Metric: f.Metric, Target: r.Target, Base: base.Target, Ratio: stat.Compare(a, b),
+				Metric: f.Metric, Scenario: r.Scenario.Name, Target: r.Target, Base: base.Target, Ratio: stat.Compare(a, b),
 			})
 		}
 	}

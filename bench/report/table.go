@@ -1,0 +1,224 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"sampan/bench"
+)
+
+// WriteTable writes aligned tables for a terminal: one for each scenario, with
+// a column for each target.
+func (r *Report) WriteTable(w io.Writer) error {
+	t := &table{to: w}
+	for i, g := range r.groups() {
+		if i > 0 {
+			t.line("")
+		}
+		t.group(g)
+	}
+	for _, h := range r.Searches {
+		t.search(h)
+	}
+	return t.err
+}
+
+// group is the results of one scenario.
+type group struct {
+	name, about string
+	results     []*bench.Result
+	ratios      []bench.Ratio
+}
+
+// groups sorts results by scenario, in the order in which they are.
+func (r *Report) groups() (all []*group) {
+	byName := map[string]*group{}
+	for _, result := range r.Results {
+		g := byName[result.Scenario.Name]
+		if g == nil {
+			g = &group{name: result.Scenario.Name, about: result.Scenario.About}
+			byName[g.name] = g
+			all = append(all, g)
+		}
+		g.results = append(g.results, result)
+	}
+	for _, ratio := range r.Ratios {
+		if g := byName[ratio.Scenario]; g != nil {
+			g.ratios = append(g.ratios, ratio)
+		}
+	}
+	return all
+}
+
+// ratio finds the ratio of a target's metric.
+func (g *group) ratio(target, name string) (bench.Ratio, bool) {
+	for _, r := range g.ratios {
+		if r.Target == target && r.Name == name {
+			return r, true
+		}
+	}
+	return bench.Ratio{}, false
+}
+
+// metrics lists the metrics that any of the group's results has, in order.
+func (g *group) metrics() (all []bench.Metric) {
+	seen := map[string]bool{}
+	for _, r := range g.results {
+		for _, f := range r.Summary {
+			if !seen[f.Name] {
+				seen[f.Name] = true
+				all = append(all, f.Metric)
+			}
+		}
+	}
+	return all
+}
+
+// table writes lines and keeps the first error.
+type table struct {
+	to  io.Writer
+	err error
+}
+
+func (t *table) line(format string, args ...any) {
+	if _, err := fmt.Fprintf(t.to, format+"\n", args...); t.err == nil {
+		t.err = err
+	}
+}
+
+// group writes one scenario.
+func (t *table) group(g *group) {
+	t.line("%s: %s", g.name, g.about)
+	m := g.results[0].Machine
+	t.line("%d processors, %s, %s %s; %s", m.Processors, cmp.Or(m.Processor, m.Arch), m.OS, m.Kernel, rounds(g))
+	t.line("")
+	columns := tabwriter.NewWriter(t.to, 0, 0, 2, ' ', tabwriter.AlignRight)
+	row := func(cells ...string) { fmt.Fprintln(columns, strings.Join(cells, "\t")+"\t") }
+	head := []string{""}
+	for i, r := range g.results {
+		head = append(head, r.Target, "")
+		if i > 0 && len(g.ratios) > 0 {
+			head = append(head, "ratio", "95 %")
+		}
+	}
+	row(head...)
+	for _, m := range g.metrics() {
+		cells := []string{metric(m.Name)}
+		for i, r := range g.results {
+			if f, ok := r.Figure(m.Name); ok {
+				cells = append(cells, value(f.Median, f.Unit), spread(f.Summary))
+			} else {
+				cells = append(cells, "-", "")
+			}
+			if i > 0 && len(g.ratios) > 0 {
+				if ratio, ok := g.ratio(r.Target, m.Name); ok {
+					cells = append(cells, fmt.Sprintf("× %.2f", ratio.Ratio.Ratio), fmt.Sprintf("%.2f to %.2f", ratio.Low, ratio.High))
+				} else {
+					cells = append(cells, "", "")
+				}
+			}
+		}
+		row(cells...)
+	}
+	if err := columns.Flush(); t.err == nil {
+		t.err = err
+	}
+	for _, r := range g.results {
+		t.line("")
+		for _, s := range remarks(r) {
+			t.line("%s: %s", r.Target, s)
+		}
+	}
+}
+
+// rounds says how often was measured.
+func rounds(g *group) string {
+	n := len(g.results[0].Rounds)
+	s := &g.results[0].Scenario
+	if n == 1 {
+		return fmt.Sprintf("one round of %v after %v of warm-up", s.Duration, s.Warmup)
+	}
+	return fmt.Sprintf("median of %d rounds of %v after %v of warm-up", n, s.Duration, s.Warmup)
+}
+
+// remarks are what a reader has to know besides the figures, the messages'
+// accounts first.
+func remarks(r *bench.Result) (all []string) {
+	all = append(all, account(r))
+	for _, f := range r.Faults {
+		all = append(all, "FAULT "+f.Error())
+	}
+	if b := r.Bottleneck(); b != "" {
+		all = append(all, "NO BROKER FIGURE: the generator was the bottleneck: "+b)
+	}
+	seen := map[string]bool{}
+	for i := range r.Rounds {
+		for _, note := range r.Rounds[i].Notes {
+			if !seen[note] {
+				seen[note] = true
+				all = append(all, fmt.Sprintf("note, round %d: %s", i+1, note))
+			}
+		}
+	}
+	return all
+}
+
+// account tells what became of the messages of all rounds.
+func account(r *bench.Result) string {
+	var sent, delivered, acked, lost, doubled, redelivered, reordered, corrupted, connects uint64
+	for i := range r.Rounds {
+		m := &r.Rounds[i]
+		c := &m.Counters
+		sent, delivered, acked, lost = sent+c.Sent, delivered+c.Delivered, acked+c.Acked, lost+m.Lost
+		doubled, redelivered, reordered = doubled+c.Doubled, redelivered+c.Redelivered, reordered+c.Reordered
+		corrupted, connects = corrupted+c.Corrupted+c.Misrouted+c.Foreign, connects+c.Connects
+	}
+	text := fmt.Sprintf("%s connections", count(connects))
+	if sent > 0 {
+		text += fmt.Sprintf(", %s sent", count(sent))
+		if acked > 0 {
+			text += fmt.Sprintf(", %s acknowledged", count(acked))
+		}
+		text += fmt.Sprintf(", %s delivered, %s lost, %s doubled, %s reordered, %s wrong",
+			count(delivered), count(lost), count(doubled), count(reordered), count(corrupted))
+	}
+	if redelivered > 0 {
+		text += fmt.Sprintf(", %s delivered again after a reconnect, as QoS 1 allows", count(redelivered))
+	}
+	return text
+}
+
+// search writes a search's steps.
+func (t *table) search(h *bench.Highest) {
+	t.line("%s: highest rate with p99 within %s", h.Target, value(h.P99, "µs"))
+	t.line("")
+	columns := tabwriter.NewWriter(t.to, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(columns, "rate\tp50\tp99\tp99.9\t\t")
+	for _, s := range h.Steps {
+		cells := []string{short(s.Rate) + "/s"}
+		for _, name := range []string{"latency_p50", "latency_p99", "latency_p99.9"} {
+			if f, ok := s.Result.Figure(name); ok {
+				cells = append(cells, value(f.Median, f.Unit))
+			} else {
+				cells = append(cells, "-")
+			}
+		}
+		cells = append(cells, cmp.Or(s.Limit, "good"))
+		fmt.Fprintln(columns, strings.Join(cells, "\t")+"\t")
+	}
+	if err := columns.Flush(); t.err == nil {
+		t.err = err
+	}
+	t.line("")
+	switch {
+	case h.Rate == 0:
+		t.line("no rate is good: %s", h.Limit)
+	case h.Limit == "generator" || h.Limit == "most":
+		t.line("at least %s/s; what ended the search was not the broker (%s)", short(h.Rate), h.Limit)
+	default:
+		t.line("%s/s; the next rate fails by %s", short(h.Rate), h.Limit)
+	}
+}
