@@ -59,7 +59,6 @@ func TestEveryKind(t *testing.T) {
 		scenario.Scenario
 		phases []string
 		units  []string
-		closed bool
 	}
 	var all []variant
 	for _, kind := range scenario.Kinds {
@@ -263,8 +262,11 @@ func TestConfigRefuses(t *testing.T) {
 // The test binary is also a broker that the tests start as a command.
 func TestMain(m *testing.M) {
 	if addr := os.Getenv("BENCH_TEST_BROKER"); addr != "" {
-		fmt.Fprintln(os.Stderr, fake.Serve(os.Args[1], fake.Behaviour{}))
-		os.Exit(1)
+		if _, err := fake.Listen(os.Args[1], fake.Behaviour{}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		select {} // until it is killed
 	}
 	os.Exit(m.Run())
 }

@@ -94,7 +94,6 @@ type tally struct {
 	stream *stream
 	fresh  int64  // messages of stream that came for the first time
 	sent   uint64 // ticks
-	same   uint64 // messages sent at that time
 }
 
 // add counts n messages that came for the first time.

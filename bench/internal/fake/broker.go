@@ -65,31 +65,29 @@ type delivery struct {
 	sent   bool
 }
 
-// Start runs a broker until the test ends.
-func Start(t testing.TB, b Behaviour) *Broker {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+// Listen runs a broker at a TCP address until Stop.
+func Listen(addr string, b Behaviour) (*Broker, error) {
+	ln, err := net.Listen("tcp", addr)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	br := &Broker{
 		Behaviour: b, Addr: ln.Addr().String(), listener: ln,
 		sessions: map[string]*session{}, conns: map[net.Conn]bool{},
 	}
 	br.all.Go(br.accept)
-	t.Cleanup(br.Stop)
-	return br
+	return br, nil
 }
 
-// Serve runs a broker at an address until the process ends.
-func Serve(addr string, b Behaviour) error {
-	ln, err := net.Listen("tcp", addr)
+// Start runs a broker until the test ends.
+func Start(t testing.TB, b Behaviour) *Broker {
+	t.Helper()
+	br, err := Listen("127.0.0.1:0", b)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	br := &Broker{Behaviour: b, listener: ln, sessions: map[string]*session{}, conns: map[net.Conn]bool{}}
-	br.accept()
-	return net.ErrClosed
+	t.Cleanup(br.Stop)
+	return br
 }
 
 // Stop closes everything.
