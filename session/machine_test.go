@@ -31,6 +31,7 @@ type item struct {
 	id   uint16 // 0: it waits
 	send bool   // in flight, and still to be sent again on this connection
 	lost bool   // waits, but the store has lost it and the session knows
+	dup  bool   // waits, and may have been sent before the store stopped
 }
 
 type machine struct {
@@ -234,7 +235,7 @@ func (m *machine) step(t *rapid.T) (more bool) {
 			m.want.Expired++
 			continue
 		}
-		if result != session.Ready || out.Redelivery || !same(out.Message, i.m) {
+		if result != session.Ready || out.Redelivery != i.dup || !same(out.Message, i.m) {
 			t.Fatalf("Next: %v id %d redelivery %v, want message %d", result, out.ID, out.Redelivery, number(i.m))
 		}
 		m.sent(t, i, out.ID)
@@ -420,7 +421,8 @@ func (m *machine) restart(t *rapid.T) {
 	id := m.s.ID()
 	m.budget = &session.Budget{MaxMessages: m.budget.MaxMessages}
 	m.opts.Budget = m.budget
-	m.s = session.Restore(m.store, m.store.recovered(id), m.opts)
+	found := m.store.recovered(id)
+	m.s = session.Restore(m.store, found, m.opts)
 	m.online, m.late = false, nil
 	byRef := func(a, b item) int { return int(a.m.Ref()) - int(b.m.Ref()) }
 	slices.SortFunc(m.inFlight, byRef)
@@ -429,7 +431,7 @@ func (m *machine) restart(t *rapid.T) {
 		m.inFlight[i].send = false
 	}
 	for i := range m.waiting {
-		m.waiting[i].lost = false
+		m.waiting[i].lost, m.waiting[i].dup = false, found.Until == 0
 	}
 }
 

@@ -52,6 +52,7 @@ type Session struct {
 	queue    queue
 	bytes    int64 // of queue
 	held     int   // bytes of messages held in memory by queue
+	doubtful Ref   // queued messages up to this one may have been sent before the store stopped
 	resend   int   // window slots still to be sent again on this connection, counted from its end
 	closed   bool
 	changes  []Change
@@ -87,6 +88,10 @@ func Create(store Store, identity string, o Options) (*Session, error) {
 
 // Restore makes a session of what a store has recovered. Messages that were in flight are in flight again,
 // under the same identifiers; their order and that of the queue is the store's.
+//
+// If a connection used the session when the store stopped, the note that a message was sent may be lost
+// although the message arrived: nothing waits for those notes. Such a session's whole queue goes out with
+// DUP, since each of its messages may be a redelivery [MQTT-3.3.1-1].
 func Restore(store Store, r *Recovered, o Options) *Session {
 	s := New(o)
 	s.id, s.store = r.ID, store
@@ -106,6 +111,9 @@ func Restore(store Store, r *Recovered, o Options) *Session {
 			after = st.Ref
 		}
 		if n < len(batch) {
+			if r.Until == 0 {
+				s.doubtful = after
+			}
 			return s
 		}
 	}
@@ -306,7 +314,7 @@ func (s *Session) Next(now Time) (Outgoing, NextResult) {
 			continue
 		}
 		e := s.pop()
-		out := Outgoing{Message: e.m}
+		out := Outgoing{Message: e.m, Redelivery: e.ref != 0 && e.ref <= s.doubtful}
 		if s.id == 0 {
 			e = entry{} // never sent again, so not held while in flight
 		}
