@@ -48,14 +48,14 @@ type connection struct {
 }
 
 func (c *connection) register(command *cobra.Command) {
-	c.command = command
+	c.command, c.registry.flags = command, command.Flags()
 	c.url = address.Target{URL: address.URL{Scheme: address.MQTT, Host: "127.0.0.1", Port: 1883}}
 	c.protocol = value.OneOf("3.1.1", "3.1")
 	c.signMethod = value.OneOf("hmacsha256", "hmacsha1", "hmacmd5")
 	c.alive = value.Duration(time.Minute)
 	c.patience = value.Duration(10 * time.Second)
 	cli.Section(command, "The connection", func(f *pflag.FlagSet) {
-		f.Var(&c.url, "url", "`URL` of the broker: mqtt://, mqtts://, ws://, wss://, psk:// or unix://")
+		f.Var(&c.url, "url", "`URL` of the broker: mqtt://, mqtts://, ws://, wss://, psk:// or unix://; $SAMPAN_URL sets it too")
 		f.Var(&c.protocol, "protocol", "version of MQTT")
 		f.BoolVar(&c.clean, "clean", true, "begin with a clean session; --clean=false keeps subscriptions and QoS 1 messages while away")
 		f.Var(&c.alive, "keep-alive", "keep-alive; the platform takes 30s to 20m")
@@ -177,6 +177,9 @@ func (c *connection) tls() (*tls.Config, error) {
 
 // connect opens the channel and connects through it.
 func (c *connection) connect(ctx context.Context, onMessage func(client.Message)) (*client.Client, error) {
+	if err := cli.FromEnvironment(c.command.Flags(), "url"); err != nil {
+		return nil, err
+	}
 	o, key, err := c.options(ctx)
 	if err != nil {
 		return nil, err

@@ -23,8 +23,9 @@ them, and exit with status 0. When every listener accepts, one line goes to stan
 
   ready mqtt://127.0.0.1:1883 api=http://127.0.0.1:8080
 
-The log goes to standard error. SIGHUP reads the configuration file again. In the
-file every flag below is a key, as in 'sampan check' and its examples.`,
+The log goes to standard error. Every flag below is a key of the configuration file, which
+SIGHUP reads again, and has an environment variable: SAMPAN_TLS_POLICY for --tls-policy. Flags
+win over the environment, the environment over the file.`,
 		Example: `# signed devices on this machine only
 sampan serve
 # anybody may use any topic; the port is chosen by the system and printed

@@ -139,3 +139,33 @@ func compare(t *testing.T, stream, got, want string) {
 		t.Errorf("%s is %q, want %q", stream, got, want)
 	}
 }
+
+func TestTheEnvironmentSetsWhatTheCommandLineDoesNot(t *testing.T) {
+	var data, url string
+	var crl []string
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.StringVar(&data, "data", "default", "")
+	flags.StringVar(&url, "the-url", "default", "")
+	flags.StringArrayVar(&crl, "crl", nil, "")
+	var size value.Size
+	flags.Var(&size, "size", "")
+	t.Setenv("SAMPAN_DATA", "environment")
+	t.Setenv("SAMPAN_THE_URL", "environment")
+	t.Setenv("SAMPAN_CRL", " a.pem  b.pem ")
+	if err := flags.Parse([]string{"--data", "command line"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := FromEnvironment(flags, "data", "crl"); err != nil {
+		t.Fatal(err)
+	}
+	if data != "command line" || url != "default" || len(crl) != 2 || crl[1] != "b.pem" {
+		t.Errorf("data %q, url %q, crl %q", data, url, crl)
+	}
+	if err := FromEnvironment(flags); err != nil || url != "environment" {
+		t.Errorf("url %q, %v", url, err)
+	}
+	t.Setenv("SAMPAN_SIZE", "much")
+	if err := FromEnvironment(flags); err == nil || !strings.Contains(err.Error(), "SAMPAN_SIZE: not a size") {
+		t.Errorf("a bad value: %v", err)
+	}
+}

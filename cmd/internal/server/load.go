@@ -10,11 +10,12 @@ import (
 	"github.com/spf13/pflag"
 
 	"sampan/cmd/internal/address"
+	"sampan/cmd/internal/cli"
 	"sampan/cmd/internal/config"
 )
 
-// Load makes settings of what the command line set, and of a configuration file if path names one. All
-// that is wrong with the file is in the error, a line each.
+// Load makes settings of what the command line set, then the environment, then a configuration file if path
+// names one. All that is wrong with the file is in the error, a line each.
 func Load(commandLine *pflag.FlagSet, path string) (*Settings, error) {
 	s, _, problems, err := Read(commandLine, path)
 	if err != nil {
@@ -40,6 +41,9 @@ func Read(commandLine *pflag.FlagSet, path string) (*Settings, []config.Setting,
 			err = assign(f, given)
 		}
 	})
+	if err == nil {
+		err = cli.FromEnvironment(flags)
+	}
 	if err != nil || path == "" {
 		return s, nil, nil, err
 	}
