@@ -1,10 +1,6 @@
 package broker
 
-import (
-	"errors"
-
-	"sampan/packet"
-)
+import "sampan/packet"
 
 // subscribe handles SUBSCRIBE: one SUBACK with a code for each filter, in their order [MQTT-3.8.4-1,
 // MQTT-3.8.4-5, MQTT-3.9.3-1].
@@ -17,21 +13,28 @@ func (c *conn) subscribe(w *work, f packet.Frame) error {
 		c.reportIgnored(p.Ignored, nil)
 	}
 	codes := make([]byte, 0, p.Len())
-	var asked []byte
 	for filter, qos := range p.All() {
-		code, refused := c.subscribeOne(filter, qos)
+		code, refused := qos, (*Verdict)(nil)
+		if e := p.Refusal(len(codes)); e != nil {
+			refused = &Verdict{Rule: string(e.Rule), Limit: int64(e.Limit), Value: int64(e.Value)}
+		} else if refused = c.subscribeOne(filter, qos); refused != nil {
+			code = packet.SubackFailure
+		}
 		if refused != nil {
 			c.subscribeRefused(string(filter), *refused)
-			if c.level < packet.Level311 {
-				// MQTT 3.1 has no code for a refusal: the answer is the QoS asked for, nothing is delivered,
-				// and the log says so.
-				if asked == nil {
-					asked = c.asked(f)
-				}
-				code = asked[len(codes)]
-			}
 		}
 		codes = append(codes, code)
+	}
+	if c.level < packet.Level311 {
+		// MQTT 3.1 has no code for a refusal: the answer is the QoS asked for, nothing is delivered, and the
+		// log says so.
+		i := 0
+		for _, qos := range p.Asked() {
+			if codes[i] == packet.SubackFailure {
+				codes[i] = min(qos, 1)
+			}
+			i++
+		}
 	}
 	ack := packet.Suback{ID: p.ID, Codes: codes}
 	w.scratch = ack.AppendTo(w.scratch[:0])
@@ -39,28 +42,11 @@ func (c *conn) subscribe(w *work, f packet.Frame) error {
 	return nil
 }
 
-// asked returns the QoS that a SUBSCRIBE asks for each of its filters, at most 1, also where the limits
-// refuse it.
-func (c *conn) asked(f packet.Frame) (asked []byte) {
-	limits := *c.limits
-	limits.Topic, limits.Slashes, limits.Filters, limits.SubscribeQoS2 = 0, 0, 0, packet.Ignore
-	var p packet.Subscribe
-	if p.Decode(f, &limits) == nil {
-		for _, qos := range p.All() {
-			asked = append(asked, qos)
-		}
-	}
-	return asked
-}
-
-// subscribeOne makes one subscription and returns its SUBACK code, or why it was refused.
-func (c *conn) subscribeOne(filter []byte, qos byte) (code byte, refused *Verdict) {
-	if qos == packet.SubackFailure {
-		return qos, c.filterLimit(filter)
-	}
+// subscribeOne makes one subscription, or says why not.
+func (c *conn) subscribeOne(filter []byte, qos byte) (refused *Verdict) {
 	if a := c.principal.Authorizer; a != nil {
 		if v := a.MaySubscribe(filter); !v.OK {
-			return packet.SubackFailure, &v
+			return &v
 		}
 	}
 	limit := c.principal.MaxSubscriptions
@@ -71,7 +57,7 @@ func (c *conn) subscribeOne(filter []byte, qos byte) (code byte, refused *Verdic
 	cl.mu.Lock()
 	if n := cl.session.SubscriptionCount(); n >= limit && !cl.session.Subscribed(filter) {
 		cl.mu.Unlock()
-		return packet.SubackFailure, &Verdict{Rule: "max-subscriptions", Limit: int64(limit), Value: int64(n + 1)}
+		return &Verdict{Rule: "max-subscriptions", Limit: int64(limit), Value: int64(n + 1)}
 	}
 	name := string(filter)
 	cl.subscribe(name, qos)
@@ -81,19 +67,7 @@ func (c *conn) subscribeOne(filter []byte, qos byte) (code byte, refused *Verdic
 		e.Topic, e.Value = name, int64(qos)
 		c.broker.emit(e)
 	}
-	return qos, nil
-}
-
-// filterLimit says which of the limits on SUBSCRIBE a filter has broken.
-func (c *conn) filterLimit(filter []byte) *Verdict {
-	var e *packet.Error
-	if errors.As(packet.ValidTopicFilter(filter, c.limits), &e) {
-		return &Verdict{Rule: string(e.Rule), Limit: int64(e.Limit), Value: int64(e.Value)}
-	}
-	if c.limits.SubscribeQoS2 == packet.Refuse {
-		return &Verdict{Rule: string(packet.RuleLimitQoS2), Limit: 1, Value: 2}
-	}
-	return &Verdict{Rule: string(packet.RuleLimitFilters), Limit: int64(c.limits.Filters)}
+	return nil
 }
 
 // subscribe makes a subscription, or replaces its QoS, without interrupting deliveries [MQTT-3.8.4-3].
