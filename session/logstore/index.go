@@ -74,6 +74,15 @@ func (x *index) unlock(set uint64) {
 	}
 }
 
+// subscriptions returns the session's subscriptions, in no particular order.
+func (st *state) subscriptions() []session.Subscription {
+	subs := make([]session.Subscription, 0, len(st.filters))
+	for f, qos := range st.filters {
+		subs = append(subs, session.Subscription{Filter: f, QoS: qos})
+	}
+	return subs
+}
+
 // open begins a session. Its shard is locked, as in all functions below.
 func (x *index) open(id session.ID, identity string) *state {
 	sh := x.shard(id)

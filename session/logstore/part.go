@@ -91,8 +91,9 @@ func (r *recovery) part(d *decoder) {
 	st := r.index.session(id)
 	known := st != nil && !st.partial
 	if flags&partFirst != 0 {
-		if st != nil && st.partial {
-			r.index.close(id, st) // from a checkpoint that was not completed
+		if st != nil && (st.partial || r.damaged) {
+			r.index.close(id, st) // from a checkpoint that was not completed, or not to be trusted
+			known = false
 		}
 		if fresh := r.partHead(d, id, known); fresh != nil {
 			st = fresh

@@ -5,6 +5,7 @@ import (
 
 	"sampan/session"
 	"sampan/session/wal"
+	"sampan/session/wal/vfs"
 )
 
 // After a recovery, names go on behind a gap: a torn tail may have had some that are not known any more.
@@ -20,9 +21,11 @@ type recovery struct {
 	ref     uint64
 	targets map[session.Ref][]session.ID // from recTargets, until their recMessage
 	scratch []session.ID
-	begun   wal.Pos // the last recBegin
 	ended   wal.Pos // the recBegin of the last recEnd
-	endedAt wal.Pos
+
+	// damaged: something before was not readable. A session that is known may then have missed something,
+	// and a checkpoint knows better. Open never gets here; the tools do.
+	damaged bool
 }
 
 // recover reads the log from the last checkpoint that is complete, or if none is found, from its start.
@@ -47,7 +50,7 @@ func (s *Store) recover() error {
 		}
 		s.report.Records, s.report.Bytes = report.Records, report.Bytes
 	}
-	if err := r.check(s.log); err != nil {
+	if err := r.check(s.o.FS, s.log); err != nil {
 		return err
 	}
 	s.index.table.near.Store(s.log.End().Segment())
@@ -58,11 +61,11 @@ func (s *Store) recover() error {
 }
 
 // check compares what was read with the log: every message must be in it.
-func (r *recovery) check(log *wal.Log) error {
+func (r *recovery) check(fs vfs.FS, log *wal.Log) error {
 	for segment := range r.index.table.live() {
 		if segment < log.Start().Segment() || segment > log.End().Segment() {
-			return &wal.Corrupt{File: log.Start().String(), Reason: fmt.Sprintf(
-				"the log starts here, but a message is in segment %d", segment)}
+			return &wal.Corrupt{File: fs.Path(wal.FileName(segment)),
+				Reason: "this segment is missing, and somebody waits for a message in it"}
 		}
 	}
 	for i := range r.index.shards {
@@ -113,13 +116,12 @@ func (r *recovery) apply(pos wal.Pos, rec []byte) error {
 	case recBegin:
 		r.sawID(session.ID(d.uint()))
 		r.sawRef(session.Ref(d.uint()))
-		r.begun = pos
 	case recPart:
 		for len(d.b) > 0 && !d.bad {
 			r.part(&d)
 		}
 	case recEnd:
-		r.ended, r.endedAt = wal.Pos(d.uint()), pos
+		r.ended = wal.Pos(d.uint())
 	default:
 		d.bad = true
 	}
@@ -159,12 +161,8 @@ func (s *Store) Recover(fn func(*session.Recovered) error) error {
 		sh.mu.Lock()
 		found := make([]*session.Recovered, 0, len(sh.sessions))
 		for id, st := range sh.sessions {
-			rec := &session.Recovered{ID: id, Identity: st.identity, Until: st.until,
-				Queued: st.queue.len(), QueuedBytes: st.bytes}
-			for f, qos := range st.filters {
-				rec.Subscriptions = append(rec.Subscriptions, session.Subscription{Filter: f, QoS: qos})
-			}
-			found = append(found, rec)
+			found = append(found, &session.Recovered{ID: id, Identity: st.identity, Until: st.until,
+				Subscriptions: st.subscriptions(), Queued: st.queue.len(), QueuedBytes: st.bytes})
 		}
 		sh.mu.Unlock()
 		for _, rec := range found {

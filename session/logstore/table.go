@@ -1,7 +1,9 @@
 package logstore
 
 import (
+	"maps"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -264,6 +266,22 @@ func (t *table) move(r session.Ref, from wal.Pos, add func() (wal.Pos, error)) (
 	p.live[to.Segment()] += int64(m.size)
 	e.at = packPos(to) | e.at&waitingMask
 	return true, nil
+}
+
+// each calls fn for every message, in the order of their Refs in each part. fn must not use the table.
+func (t *table) each(fn func(session.Ref, info)) {
+	for i := range t.parts {
+		p := &t.parts[i]
+		p.mu.Lock()
+		for _, n := range slices.Sorted(maps.Keys(p.pages)) {
+			pg := p.pages[n]
+			for i, has := 0, pg.has; has != 0; i, has = i+1, has&(has-1) {
+				r := session.Ref(n*pageEntries + uint64(bits.TrailingZeros64(has)))
+				fn(r, p.unpack(t, pg, pg.entries[i], r))
+			}
+		}
+		p.mu.Unlock()
+	}
 }
 
 // tableSize is what a table holds.

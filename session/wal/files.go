@@ -62,7 +62,7 @@ func (fs *files) acquire(seq uint32) (*held, error) {
 		return nil, ErrTruncated
 	}
 	if seq-fs.first >= uint32(len(fs.segs)) {
-		return nil, &Corrupt{File: fs.fs.Path(segmentName(seq)), Reason: "there is no such segment"}
+		return nil, &Corrupt{File: fs.fs.Path(FileName(seq)), Reason: "there is no such segment"}
 	}
 	h := fs.segs[seq-fs.first]
 	if h.file == nil {

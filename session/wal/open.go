@@ -125,12 +125,12 @@ func (l *Log) begin() error {
 func (l *Log) resume(t *tail) error {
 	fs := l.o.FS
 	for i := len(t.segs) - 1; i > t.last; i-- {
-		if err := l.retire(segmentName(t.segs[i].seq)); err != nil {
+		if err := l.retire(FileName(t.segs[i].seq)); err != nil {
 			return err
 		}
 	}
 	for i, s := range t.segs[:t.last+1] {
-		name := segmentName(s.seq)
+		name := FileName(s.seq)
 		if i < t.first {
 			l.files.add(&segment{segmentHeader: s.head, name: name})
 			continue

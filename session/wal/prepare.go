@@ -119,7 +119,7 @@ func (l *Log) newSegment(seq uint32, hurry *atomic.Bool) (*segment, error) {
 	}
 	seg := &segment{
 		segmentHeader: segmentHeader{seq: seq, epoch: l.epoch, salt: newSalt(), app: l.o.App},
-		name:          segmentName(seq),
+		name:          FileName(seq),
 		file:          f,
 	}
 	op := "write"

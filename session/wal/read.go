@@ -91,6 +91,6 @@ func (l *Log) readPending(pos Pos, dst []byte) ([]byte, error) {
 	if l.err != nil {
 		return nil, l.err
 	}
-	return nil, &Corrupt{File: l.o.FS.Path(segmentName(pos.Segment())), Offset: int64(pos.Offset()),
+	return nil, &Corrupt{File: l.o.FS.Path(FileName(pos.Segment())), Offset: int64(pos.Offset()),
 		Reason: "it is behind the end of the log"}
 }

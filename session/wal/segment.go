@@ -87,7 +87,8 @@ type segment struct {
 	file vfs.File
 }
 
-func segmentName(seq uint32) string { return numbered(seq, walSuffix) }
+// FileName returns the name of a segment's file.
+func FileName(seq uint32) string { return numbered(seq, walSuffix) }
 
 func numbered(n uint32, suffix string) string { return fmt.Sprintf("%08x%s", n, suffix) }
 

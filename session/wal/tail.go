@@ -44,7 +44,7 @@ func findTail(fs vfs.FS, app string, seqs []uint32) (*tail, error) {
 	for i, seq := range seqs {
 		t.segs[i].seq = seq
 		if i > 0 && seq != seqs[i-1]+1 {
-			return nil, &Corrupt{File: fs.Path(segmentName(seqs[i-1] + 1)), Reason: "this segment is missing"}
+			return nil, &Corrupt{File: fs.Path(FileName(seqs[i-1] + 1)), Reason: "this segment is missing"}
 		}
 	}
 	proven := false
@@ -58,12 +58,12 @@ func findTail(fs vfs.FS, app string, seqs []uint32) (*tail, error) {
 			proven = s.claims()
 			t.epoch = max(t.epoch, s.epoch, s.rest.epoch)
 		} else if s.err != nil {
-			return nil, &Corrupt{File: fs.Path(segmentName(s.seq)), Reason: s.err.Error()}
+			return nil, &Corrupt{File: fs.Path(FileName(s.seq)), Reason: s.err.Error()}
 		}
 	}
 	for t.last = t.first; ; t.last++ {
 		s := &t.segs[t.last]
-		name := fs.Path(segmentName(s.seq))
+		name := fs.Path(FileName(s.seq))
 		switch {
 		case s.err != nil:
 			// The header was there before the end frame that leads here.
@@ -75,7 +75,7 @@ func findTail(fs vfs.FS, app string, seqs []uint32) (*tail, error) {
 			t.close(fs, s)
 			return t, nil
 		case t.last == len(t.segs)-1:
-			return nil, &Corrupt{File: fs.Path(segmentName(s.seq + 1)), Reason: "this segment is missing"}
+			return nil, &Corrupt{File: fs.Path(FileName(s.seq + 1)), Reason: "this segment is missing"}
 		}
 	}
 }
@@ -88,7 +88,7 @@ func (t *tail) close(fs vfs.FS, s *surveyed) {
 		t.report.Records += s.frames
 		t.report.Bytes += int64(s.end) - headerBytes
 	}
-	cut := Cut{File: fs.Path(segmentName(s.seq)), Offset: int64(s.end)}
+	cut := Cut{File: fs.Path(FileName(s.seq)), Offset: int64(s.end)}
 	if s.torn {
 		cut.Bytes = s.tornN
 	}
@@ -110,7 +110,7 @@ func (t *tail) close(fs vfs.FS, s *surveyed) {
 
 // survey reads the header of a segment and, if it is to be looked at closer, its frames.
 func (s *surveyed) survey(fs vfs.FS, app string, closer bool) error {
-	name := segmentName(s.seq)
+	name := FileName(s.seq)
 	f, err := fs.OpenRead(name)
 	if err != nil {
 		return &Failure{Op: "open", File: fs.Path(name), Err: err}
