@@ -34,7 +34,7 @@ func TestSubackCodes(t *testing.T) {
 	want := []struct {
 		rule         string
 		limit, value int64
-	}{{"IOT-TOPIC-LENGTH", 128, 129}, {"IOT-TOPIC-LEVELS", 7, 8}, {"IOT-FILTERS", 8, 0}, {"IOT-FILTERS", 8, 0}}
+	}{{"IOT-TOPIC-LENGTH", 128, 129}, {"IOT-TOPIC-LEVELS", 7, 8}, {"IOT-FILTERS", 8, 9}, {"IOT-FILTERS", 8, 10}}
 	if len(refused) != len(want) {
 		t.Fatalf("events %+v", refused)
 	}

@@ -51,7 +51,7 @@ func Again(topic, payload string, id uint16) *packet.Publish {
 }
 
 // Client is a scripted MQTT client: it sends what it is told and compares what arrives byte by byte. It
-// acknowledges nothing by itself. It is for one goroutine at a time, that of its test.
+// acknowledges nothing by itself. One goroutine at a time may send, and one receive.
 type Client struct {
 	Conn  net.Conn
 	Level byte // of the last Connect
@@ -59,8 +59,10 @@ type Client struct {
 	t      testing.TB
 	name   string
 	buf    []byte // received, not yet looked at
-	script []string
 	nextID uint16
+
+	mu     sync.Mutex // guards script
+	script []string   // what was said last
 
 	once   sync.Once
 	closed chan struct{}
@@ -84,15 +86,20 @@ func (c *Client) Close() {
 // Fatalf ends the test, with the end of the client's script.
 func (c *Client) Fatalf(format string, args ...any) {
 	c.t.Helper()
-	const last = 20
-	script := c.script
-	if len(script) > last {
-		script = append([]string{"..."}, script[len(script)-last:]...)
-	}
-	c.t.Fatalf("%s: %s\nwhat was said (> sent, < received):\n  %s", c.name, fmt.Sprintf(format, args...), strings.Join(script, "\n  "))
+	c.mu.Lock()
+	script := strings.Join(c.script, "\n  ")
+	c.mu.Unlock()
+	c.t.Fatalf("%s: %s\nwhat was said last (> sent, < received):\n  %s", c.name, fmt.Sprintf(format, args...), script)
 }
 
+// note keeps the end of the client's script.
 func (c *Client) note(mark string, raw []byte) {
+	const last = 20
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.script) == 2*last {
+		c.script = append(c.script[:0], c.script[last:]...)
+	}
 	c.script = append(c.script, mark+" "+Describe(raw))
 }
 
