@@ -31,6 +31,9 @@ const (
 	expiryMask = 1<<sizeShift - 1
 	farExpiry  = expiryMask
 
+	// maxSize is the largest packet that fits, twice what MQTT allows.
+	maxSize = 1<<(64-sizeShift) - 1
+
 	entryBytes = 16
 )
 

@@ -44,13 +44,16 @@ type SessionInfo struct {
 
 // Place is a place in a file that is not good.
 type Place struct {
-	File   string
+	File   string // "": it is not in one place
 	Offset int64
 	Length int64 // bytes; 0 if it is not known
 	Reason string
 }
 
 func (p Place) String() string {
+	if p.File == "" {
+		return p.Reason
+	}
 	return fmt.Sprintf("%s, %d bytes at offset %d: %s", p.File, p.Length, p.Offset, p.Reason)
 }
 
@@ -127,7 +130,10 @@ func (s *survey) finish() {
 	}
 	for i := range s.index.shards {
 		for id, st := range s.index.shards[i].sessions {
-			st.partial = false
+			if st.partial {
+				f.Damage = append(f.Damage, Place{Reason: fmt.Sprintf("the last checkpoint has only a part of session %d", id)})
+				st.partial = false
+			}
 			info := SessionInfo{ID: id, Identity: st.identity, Until: st.until, Queued: st.queue.len(),
 				QueuedBytes: st.bytes, Subscriptions: st.subscriptions()}
 			for _, p := range st.queue.live() {

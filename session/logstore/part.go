@@ -109,16 +109,16 @@ func (r *recovery) part(d *decoder) {
 		ref += session.Ref(d.uint())
 		packet := uint16(d.uint())
 		pos += d.int()
-		size := int(d.uint())
+		size := d.uint()
 		expires += session.Time(d.int())
-		if st == nil || d.bad {
+		if d.bad = d.bad || ref > maxRef || size > maxSize; d.bad || st == nil {
 			continue
 		}
-		if !r.index.push(id, st, placeOf(ref, packet), size) {
+		if !r.index.push(id, st, placeOf(ref, packet), int(size)) {
 			continue
 		}
 		if r.index.table.count(ref, 1) == 0 {
-			r.index.table.put(ref, info{unlinear(pos), size, expires, 1})
+			r.index.table.put(ref, info{unlinear(pos), int(size), expires, 1})
 		}
 	}
 	r.sawRef(ref)

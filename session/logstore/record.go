@@ -134,7 +134,7 @@ func (d *decoder) messageHead() (h messageHead) {
 	h.expires = session.Time(d.int())
 	topic, payload := d.uint(), d.uint()
 	h.targets = int(d.uint())
-	if topic > 65535 || topic+payload > uint64(len(d.b)) || h.ref == 0 || h.ref > maxRef {
+	if topic > 65535 || payload > maxSize || topic+payload > uint64(len(d.b)) || h.ref == 0 || h.ref > maxRef {
 		d.b, d.bad = nil, true
 		return messageHead{}
 	}

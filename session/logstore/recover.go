@@ -87,6 +87,9 @@ func (r *recovery) apply(pos wal.Pos, rec []byte) error {
 		id := session.ID(d.uint())
 		identity := d.string()
 		r.sawID(id)
+		if st := r.index.session(id); st != nil && !d.bad {
+			r.index.close(id, st) // its end was in a place that is damaged
+		}
 		if !d.bad {
 			r.index.open(id, identity)
 		}
