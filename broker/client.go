@@ -134,6 +134,7 @@ func (cl *client) endSession() {
 		return
 	}
 	b := cl.broker
+	b.deadlines.Cancel(&cl.expiry)
 	b.tree.RemoveAll(cl, s.Filters())
 	b.stats.subscriptions.Add(-int64(s.SubscriptionCount()))
 	b.stats.sessions.Add(-1)
