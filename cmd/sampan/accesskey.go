@@ -38,7 +38,7 @@ sampan accesskey create --id testid --secret testsecret --json`,
 		f.StringVar(&n.Secret, "secret", "", "the key's secret; generated otherwise")
 		f.StringVar(&n.Note, "note", "", "note for people")
 	})
-	r.register(command)
+	r.registerData(command)
 	return command
 }
 
@@ -56,7 +56,7 @@ func accessKeyListCommand() *cobra.Command {
 			})
 		},
 	}
-	r.register(command)
+	r.registerData(command)
 	return command
 }
 

@@ -13,18 +13,44 @@ import (
 
 // registry is how the commands for products, devices, topics and keys reach them: the flags that all have.
 type registry struct {
-	data   string
-	flags  *pflag.FlagSet // that --data is one of
-	output cli.Output
+	data      string
+	api       string // instead of data
+	keyID     string
+	keySecret string
+	flags     *pflag.FlagSet // that --data is one of
+	output    cli.Output
 }
 
 // register adds the flags to a command.
 func (r *registry) register(command *cobra.Command) {
+	r.registerData(command)
+	cli.Section(command, registrySection, func(f *pflag.FlagSet) {
+		f.StringVar(&r.api, "api", "", "`ADDR` of a broker's server-side HTTP API, to ask that broker instead")
+		f.StringVar(&r.keyID, "access-key-id", "", "id of the access key that signs calls of the API; $SAMPAN_ACCESS_KEY_ID sets it too")
+		f.StringVar(&r.keySecret, "access-key-secret", "", "its secret; $SAMPAN_ACCESS_KEY_SECRET sets it too")
+	})
+}
+
+const registrySection = "Where the registry is"
+
+// registerData adds the flags of a command that needs the data directory.
+func (r *registry) registerData(command *cobra.Command) {
 	r.flags = command.Flags()
-	cli.Section(command, "Where the registry is", func(f *pflag.FlagSet) {
+	cli.Section(command, registrySection, func(f *pflag.FlagSet) {
 		f.StringVar(&r.data, "data", "./sampan-data", "`DIR` of the broker's data; a broker that runs on it is asked, otherwise the directory itself; $SAMPAN_DATA sets it too")
 	})
 	r.output.Register(command)
+}
+
+// open finds out where the registry is.
+func (r *registry) open(ctx context.Context) (control.Caller, error) {
+	if r.api == "" {
+		return control.Open(ctx, r.data)
+	}
+	if err := cli.FromEnvironment(r.flags, "access-key-id", "access-key-secret"); err != nil {
+		return nil, err
+	}
+	return control.API(r.api, r.keyID, r.keySecret)
 }
 
 // use opens the registry for as long as do runs.
@@ -32,7 +58,7 @@ func (r *registry) use(ctx context.Context, do func(control.Caller) error) error
 	if err := cli.FromEnvironment(r.flags, "data"); err != nil {
 		return err
 	}
-	caller, err := control.Open(ctx, r.data)
+	caller, err := r.open(ctx)
 	if err != nil {
 		return err
 	}
