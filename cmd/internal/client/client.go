@@ -28,6 +28,9 @@ type Options struct {
 	// message is acknowledged when it returns. It may call Publish with QoS 0; everything else there waits
 	// for an answer that cannot come before it returns. nil: messages are acknowledged and dropped.
 	OnMessage func(Message)
+
+	// Manual leaves acknowledging to Ack.
+	Manual bool
 }
 
 // Message is a received publication. The payload belongs to the receiver.

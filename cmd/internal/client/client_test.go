@@ -259,6 +259,54 @@ func TestMessagesAreAcknowledgedAfterTheHandler(t *testing.T) {
 	c.Close()
 }
 
+func TestSeveralMessagesCanWaitForTheirAcknowledgements(t *testing.T) {
+	c, s := pipe(t, Options{ClientID: "c", Clean: true})
+	var waiting []*Pending
+	for i := range 3 {
+		sent := make(chan struct{})
+		go func() { s.expect(packet.TypePublish); close(sent) }()
+		p, err := c.Begin("t", []byte{byte(i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-sent
+		waiting = append(waiting, p)
+	}
+	s.write(packet.AppendPuback(nil, 1))
+	s.write(packet.AppendPuback(nil, 2))
+	for _, p := range waiting[:2] {
+		if err := p.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	c.Close()
+	if err := waiting[2].Wait(t.Context()); !errors.Is(err, ErrClosed) {
+		t.Errorf("a message without an acknowledgement: %v", err)
+	}
+}
+
+func TestManualAcknowledgements(t *testing.T) {
+	received := make(chan Message, 1)
+	c, s := pipe(t, Options{ClientID: "c", Clean: true, Manual: true, OnMessage: func(m Message) { received <- m }})
+	s.write((&packet.Publish{Topic: []byte("t"), QoS: 1, ID: 7}).AppendTo(nil))
+	<-received
+	published := make(chan error)
+	go func() { published <- c.Publish(t.Context(), "t", nil, 0) }()
+	s.expect(packet.TypePublish) // and no PUBACK before it
+	if err := <-published; err != nil {
+		t.Fatal(err)
+	}
+	go func() { published <- c.Ack(7) }()
+	var ack packet.Ack
+	if err := ack.Decode(s.expect(packet.TypePuback), nil); err != nil || ack.ID != 7 {
+		t.Errorf("PUBACK %d, %v", ack.ID, err)
+	}
+	if err := <-published; err != nil {
+		t.Error(err)
+	}
+	c.Close()
+}
+
 func TestAnswersThatNobodyAskedForEndTheConnection(t *testing.T) {
 	cases := []struct {
 		name     string

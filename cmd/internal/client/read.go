@@ -78,11 +78,15 @@ func (c *Client) receive(frame packet.Frame, limits *packet.Limits) error {
 			QoS: p.QoS, ID: p.ID, Dup: p.Dup, Retain: p.Retain,
 		})
 	}
-	if p.QoS == 1 {
+	if p.QoS == 1 && !c.options.Manual {
 		return c.send(packet.AppendPuback(nil, p.ID))
 	}
 	return nil
 }
+
+// Ack acknowledges a message; see Options.Manual. Messages are to be acknowledged in the order in which they
+// came [MQTT-4.6.0-2].
+func (c *Client) Ack(id uint16) error { return c.send(packet.AppendPuback(nil, id)) }
 
 // answer wakes the request that waits for it.
 func (c *Client) answer(t packet.Type, id uint16, codes []byte) error {

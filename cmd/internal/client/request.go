@@ -68,10 +68,34 @@ func (c *Client) Publish(ctx context.Context, topic string, payload []byte, qos 
 	return fmt.Errorf("QoS %d: use 0 or 1", qos)
 }
 
+// Begin sends a QoS 1 message without waiting for its acknowledgement. Messages go out in the order of the
+// calls.
+func (c *Client) Begin(topic string, payload []byte) (*Pending, error) {
+	publish := packet.Publish{Topic: []byte(topic), Payload: payload, QoS: 1}
+	return c.begin(func(id uint16, dst []byte) ([]byte, error) {
+		publish.ID = id
+		return publish.AppendTo(dst), publish.Check(nil)
+	})
+}
+
+// Pending is a request that has not been answered yet.
+type Pending struct {
+	client *Client
+	answer chan []byte
+}
+
 // request sends a packet with an identifier and waits for the packet that answers it.
 func (c *Client) request(ctx context.Context, encode func(id uint16, dst []byte) ([]byte, error)) ([]byte, error) {
-	answer := make(chan []byte, 1)
-	id, err := c.reserve(answer)
+	p, err := c.begin(encode)
+	if err != nil {
+		return nil, err
+	}
+	return p.wait(ctx)
+}
+
+func (c *Client) begin(encode func(id uint16, dst []byte) ([]byte, error)) (*Pending, error) {
+	p := &Pending{client: c, answer: make(chan []byte, 1)}
+	id, err := c.reserve(p.answer)
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +103,21 @@ func (c *Client) request(ctx context.Context, encode func(id uint16, dst []byte)
 		c.forget(id)
 		return nil, err
 	}
+	return p, nil
+}
+
+// Wait waits until the broker has answered. When ctx ends before that, or the connection, the broker may or
+// may not have taken the message.
+func (p *Pending) Wait(ctx context.Context) error {
+	_, err := p.wait(ctx)
+	return err
+}
+
+func (p *Pending) wait(ctx context.Context) ([]byte, error) {
 	select {
-	case codes, alive := <-answer:
+	case codes, alive := <-p.answer:
 		if !alive {
-			return nil, c.Err()
+			return nil, p.client.Err()
 		}
 		return codes, nil
 	case <-ctx.Done():
