@@ -47,9 +47,79 @@ type conn struct {
 // never is the aliveFor of a connection without a keep-alive, in nanoseconds.
 const never = 1 << 62
 
-// serve is the connection's goroutine.
+// serve begins the connection's goroutine.
 func (c *conn) serve() {
-	c.run()
+	b := c.broker
+	now := b.ticker.Nanos()
+	c.lastRead.Store(now)
+	c.aliveFor.Store(-1)
+	c.deadline.Due = c.due
+	b.deadlines.Set(&c.deadline, now+int64(b.opts.ConnectTimeout))
+	if err := c.handshake(); err != nil {
+		c.stop(&ending{reason: HandshakeFailed, detail: err.Error()})
+		c.finish()
+		return
+	}
+	c.run(nil)
+}
+
+// run reads and handles packets until the connection has a reason to end. rest is the beginning of a packet.
+//
+// What CONNECT and SUBSCRIBE need of the stack is several times what waiting needs, and a stack does not
+// shrink by itself. After them the connection goes on, where it waits without more, on a goroutine with a new
+// stack: that is half of what an idle connection takes.
+func (c *conn) run(rest []byte) {
+	for {
+		c.out.waitForRoom()
+		c.answers.waitForStore()
+		buf, n, err := c.socket.Fill(rest)
+		if err != nil {
+			block.Put(rest)
+			c.lost(err)
+			break
+		}
+		had := len(rest)
+		block.Put(rest)
+		var deep bool
+		if rest, deep, err = c.handleChunk(buf, n, had); err != nil {
+			break
+		}
+		if deep && c.socket.Direct() {
+			go c.run(rest)
+			return
+		}
+	}
+	c.finish()
+}
+
+// handleChunk handles the packets in buf[:n], of which the first had bytes were there before, and returns the
+// beginning of a packet that is left; deep reports whether that took a deep stack. It gives buf back. After an
+// error the connection has a reason to end.
+func (c *conn) handleChunk(buf []byte, n, had int) (rest []byte, deep bool, err error) {
+	b := c.broker
+	b.stats.bytesReceived.Add(uint64(n - had))
+	w := works.Get().(*work)
+	used, err := c.handle(w, buf[:n])
+	if e := c.finishChunk(w); err == nil {
+		err = e
+	}
+	if err != nil {
+		c.fail(err, w)
+	}
+	deep, w.deep = w.deep, false
+	works.Put(w)
+	if err != nil {
+		block.Put(buf)
+		return nil, false, err
+	}
+	if p := c.principal; p != nil && p.Quota != nil {
+		c.pause(p.Quota.Read(b.ticker.Nanos(), n-had))
+	}
+	return keep(buf, used, n), deep, nil
+}
+
+// finish lets go of everything, on the connection's goroutine.
+func (c *conn) finish() {
 	answered := c.end.Load().reason.answered(c.client != nil)
 	linger := answered && c.out.closeAfterWrite()
 	c.cleanUp()
@@ -60,50 +130,6 @@ func (c *conn) serve() {
 		c.out.waitUntilClosed() // by whoever writes what is left
 	}
 	c.broker.forget(c)
-}
-
-// run reads and handles packets until the connection has a reason to end.
-func (c *conn) run() {
-	b := c.broker
-	now := b.ticker.Nanos()
-	c.lastRead.Store(now)
-	c.aliveFor.Store(-1)
-	c.deadline.Due = c.due
-	b.deadlines.Set(&c.deadline, now+int64(b.opts.ConnectTimeout))
-	if err := c.handshake(); err != nil {
-		c.stop(&ending{reason: HandshakeFailed, detail: err.Error()})
-		return
-	}
-	var rest []byte
-	for {
-		c.out.waitForRoom()
-		c.answers.waitForStore()
-		had := len(rest)
-		buf, n, err := c.socket.Fill(rest)
-		block.Put(rest)
-		if err != nil {
-			c.lost(err)
-			return
-		}
-		b.stats.bytesReceived.Add(uint64(n - had))
-		w := works.Get().(*work)
-		used, err := c.handle(w, buf[:n])
-		if e := c.finishChunk(w); err == nil {
-			err = e
-		}
-		if err != nil {
-			c.fail(err, w)
-		}
-		works.Put(w)
-		if err != nil {
-			block.Put(buf)
-			return
-		}
-		rest = keep(buf, used, n)
-		if p := c.principal; p != nil && p.Quota != nil {
-			c.pause(p.Quota.Read(b.ticker.Nanos(), n-had))
-		}
-	}
 }
 
 // pause holds up the reader of a client that has sent more than its bandwidth.
