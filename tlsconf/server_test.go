@@ -212,6 +212,19 @@ func TestWatchReloadsWhatChanged(t *testing.T) {
 		if reported, err := look(); !reported || err != nil {
 			t.Errorf("link turned: %v, %v", reported, err)
 		}
+		// Another file of the same length and date in its place.
+		info, _ := os.Stat(site.path("rsa.key"))
+		site.write("rsa.key", keyPEM(t, rsaKey()))
+		os.Chtimes(site.path("rsa.key"), info.ModTime(), info.ModTime())
+		if reported, err := look(); !reported || err != nil {
+			t.Errorf("replaced by one of the same length and date: %v, %v", reported, err)
+		}
+		// Written in place: the same file, the same length, another date.
+		os.WriteFile(site.path("rsa.key"), keyPEM(t, rsaKey()), 0o600)
+		os.Chtimes(site.path("rsa.key"), info.ModTime(), info.ModTime().Add(time.Second))
+		if reported, err := look(); !reported || err != nil {
+			t.Errorf("written in place: %v, %v", reported, err)
+		}
 		cancel()
 		<-stopped
 	})

@@ -25,9 +25,6 @@ func (h *handshake) client() (state ConnectionState, err error) {
 	if err != nil {
 		return state, err
 	}
-	if err := h.nothingLeft(); err != nil {
-		return state, err
-	}
 
 	exchange := wire.ClientKeyExchange{Identity: h.config.Identity}
 	var agreed []byte

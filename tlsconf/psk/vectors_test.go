@@ -59,6 +59,27 @@ func TestPremasterForms(t *testing.T) {
 	}
 }
 
+// RFC 5246 section 8.1 and RFC 7627 section 4.
+func TestMasterSecretForms(t *testing.T) {
+	for _, ems := range []bool{false, true} {
+		h := &handshake{c: new(Conn), config: new(Config), transcript: newTranscript(), ems: ems, suite: suiteByID(TLS_PSK_WITH_AES_128_GCM_SHA256)}
+		h.transcript.Write([]byte("the messages so far"))
+		copy(h.clientRandom[:], "client")
+		copy(h.serverRandom[:], "server")
+		want := prf(make([]byte, masterLen), []byte("secret"), "master secret", h.clientRandom[:], h.serverRandom[:])
+		if ems {
+			want = prf(make([]byte, masterLen), []byte("secret"), "extended master secret", h.transcript.Sum(nil))
+		}
+		secret := []byte("secret")
+		if _, err := h.keys(secret); err != nil || !bytes.Equal(h.master[:], want) {
+			t.Errorf("ems=%v: %x, %v, want %x", ems, h.master, err, want)
+		}
+		if !bytes.Equal(secret, make([]byte, len(secret))) {
+			t.Error("the premaster secret was not wiped")
+		}
+	}
+}
+
 // Vector G of the platform facts: what the platform's C SDK sends and computes.
 func TestPlatformKeyVector(t *testing.T) {
 	v := vector(t, "testdata/platform-key.txt")

@@ -314,6 +314,30 @@ func TestCBCOpenWorkIsTheSameForEveryPadding(t *testing.T) {
 	}
 }
 
+func TestPadding(t *testing.T) {
+	for _, c := range []struct {
+		plain   []byte
+		macSize int
+		n       int
+		good    byte
+	}{
+		{[]byte{9, 0}, 1, 1, 0xff},
+		{[]byte{9, 1, 1}, 1, 2, 0xff},
+		{[]byte{9, 2, 1}, 1, 0, 0},
+		{[]byte{1, 1, 1}, 1, 2, 0xff},
+		{[]byte{2, 2, 2}, 1, 0, 0}, // well formed, but no room for the MAC
+		{[]byte{2, 2, 2}, 0, 3, 0xff},
+		{[]byte{3, 3, 3}, 0, 0, 0},
+		{append([]byte{9}, fill(256)...), 1, 256, 0xff},
+		{fill(256), 1, 0, 0},
+		{append([]byte{9, 254}, fill(256)[1:]...), 1, 0, 0},
+	} {
+		if n, good := padding(c.plain, c.macSize); n != c.n || good != c.good {
+			t.Errorf("padding(%v, %d) = %d, %#x, want %d, %#x", c.plain, c.macSize, n, good, c.n, c.good)
+		}
+	}
+}
+
 func TestMasks(t *testing.T) {
 	for a := -3; a < 600; a++ {
 		for _, b := range []int{0, 1, a - 1, a, a + 1, 255, 256, 16384} {
