@@ -3,6 +3,7 @@ package logstore
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -167,13 +168,8 @@ func (s *Store) Append(m *session.Message, to []session.ID) error {
 	if s.closed.Load() {
 		return session.ErrStoreClosed
 	}
-	open := 0
-	for _, id := range to {
-		if s.index.session(id) != nil {
-			open++
-		}
-	}
-	if open == 0 {
+	open := slices.ContainsFunc(to, func(id session.ID) bool { return s.index.session(id) != nil })
+	if !open {
 		m.SetRef(0)
 		return nil
 	}

@@ -42,7 +42,7 @@ const (
 
 // epochSpan is by how much a frame's epoch may exceed that of its segment's header. It is only there to
 // reject arbitrary bytes quickly.
-const epochSpan = 1 << 20
+const epochSpan = 1 << 24
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -14,12 +15,29 @@ var ErrLocked = errors.New("the directory is in use by another process")
 // lockName is the file whose lock stands for the directory. It stays behind, empty.
 const lockName = "lock"
 
-// Dir returns a directory of the operating system, which is made if it does not exist.
+// Dir returns a directory of the operating system, which is made if it does not exist, so that it survives a
+// power cut.
 func Dir(path string) (FS, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, err
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := makeDir(filepath.Clean(path)); err != nil {
+			return nil, err
+		}
 	}
 	return dir(path), nil
+}
+
+// makeDir makes a directory and those above it that do not exist.
+func makeDir(path string) error {
+	parent := filepath.Dir(path)
+	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) && parent != path {
+		if err := makeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return dir(parent).SyncDir()
 }
 
 // ReadDir returns a directory of the operating system, which must exist.
