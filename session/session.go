@@ -2,7 +2,6 @@ package session
 
 import (
 	"iter"
-	"maps"
 )
 
 // Options are a session's bounds. They may differ from one connection to the next.
@@ -47,7 +46,7 @@ type Session struct {
 	id       ID // 0: not stored, ends with its connection
 	store    Store
 	opts     Options
-	subs     map[string]byte
+	subs     subscriptions
 	window   window
 	queue    queue
 	bytes    int64 // of queue
@@ -96,7 +95,7 @@ func Restore(store Store, r *Recovered, o Options) *Session {
 	s := New(o)
 	s.id, s.store = r.ID, store
 	for _, sub := range r.Subscriptions {
-		s.setSubscription(sub.Filter, sub.QoS)
+		s.subs.set(sub.Filter, sub.QoS)
 	}
 	var batch [256]Stored
 	for after := Ref(0); ; {
@@ -146,46 +145,36 @@ func (s *Session) Counters() Counters {
 // Subscribe notes a subscription. It reports whether the filter is new; otherwise its QoS was replaced
 // [MQTT-3.8.4-3].
 func (s *Session) Subscribe(filter string, qos byte) (added bool) {
-	old, had := s.subs[filter]
-	if had && old == qos {
+	at := s.subs.find(filter)
+	if at >= 0 && s.subs.list[at].QoS == qos {
 		return false
 	}
-	s.setSubscription(filter, qos)
+	s.subs.set(filter, qos)
 	s.note(Change{Kind: Subscribed, Filter: filter, QoS: qos})
-	return !had
-}
-
-func (s *Session) setSubscription(filter string, qos byte) {
-	if s.subs == nil {
-		s.subs = make(map[string]byte)
-	}
-	s.subs[filter] = qos
+	return at < 0
 }
 
 // Unsubscribe removes a subscription and reports whether there was one [MQTT-3.10.4-1].
 func (s *Session) Unsubscribe(filter string) bool {
-	if _, had := s.subs[filter]; !had {
+	if !s.subs.remove(filter) {
 		return false
 	}
-	delete(s.subs, filter)
 	s.note(Change{Kind: Unsubscribed, Filter: filter})
 	return true
 }
 
-// Subscriptions yields the topic filters and their QoS, in no particular order.
-func (s *Session) Subscriptions() iter.Seq2[string, byte] { return maps.All(s.subs) }
+// Subscriptions yields the topic filters and their QoS, in no particular order. There must be no change
+// meanwhile.
+func (s *Session) Subscriptions() iter.Seq2[string, byte] { return s.subs.all() }
 
-// Filters yields the topic filters, in no particular order.
-func (s *Session) Filters() iter.Seq[string] { return maps.Keys(s.subs) }
+// Filters yields the topic filters, in no particular order. There must be no change meanwhile.
+func (s *Session) Filters() iter.Seq[string] { return s.subs.filters() }
 
 // SubscriptionCount is the number of subscriptions.
-func (s *Session) SubscriptionCount() int { return len(s.subs) }
+func (s *Session) SubscriptionCount() int { return len(s.subs.list) }
 
 // Subscribed reports whether there is a subscription with exactly this filter.
-func (s *Session) Subscribed(filter []byte) bool {
-	_, ok := s.subs[string(filter)]
-	return ok
-}
+func (s *Session) Subscribed(filter []byte) bool { return s.subs.find(string(filter)) >= 0 }
 
 // Queued is the number of messages that wait and have not been sent, and their bytes.
 func (s *Session) Queued() (messages int, bytes int64) { return s.queue.n, s.bytes }
@@ -436,7 +425,7 @@ func (s *Session) Close() {
 	}
 	s.closed = true
 	s.opts.Budget.add(-int64(s.queue.n), -s.bytes)
-	s.subs, s.queue, s.window, s.bytes, s.held, s.resend = nil, queue{}, window{}, 0, 0, 0
+	s.subs, s.queue, s.window, s.bytes, s.held, s.resend = subscriptions{}, queue{}, window{}, 0, 0, 0
 	s.note(Change{Kind: Closed})
 }
 
