@@ -41,7 +41,11 @@ demo: ## the whole story in one process, as a transcript
 	go run ./cmd/sampan demo
 
 .PHONY: test
-test: lint unit race fuzz-smoke ## everything: lint, tests, race detector, a short run of every fuzz target
+test: deps lint unit race fuzz-smoke ## everything: install what is needed, lint, tests, race detector, a short run of every fuzz target
+
+.PHONY: deps
+deps: ## install what the tests use: Debian packages (as root or with sudo), Go modules, npm packages
+	@.ci/install
 
 .PHONY: unit
 unit: ## the tests of every module
