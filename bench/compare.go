@@ -51,6 +51,15 @@ func Compare(ctx context.Context, cfg Config, targets ...Target) (*Comparison, e
 		}
 		c.Results = append(c.Results, newResult(&configs[i]))
 	}
+	var started []*Target
+	for i := range configs {
+		started = append(started, &configs[i].Target)
+	}
+	unpin, err := pin(cfg.CPUs, started...)
+	if err != nil {
+		return nil, err
+	}
+	defer unpin()
 	rounds := cfg.Repeats
 	if rounds <= 0 {
 		rounds = defaultRounds

@@ -17,6 +17,9 @@ type Config struct {
 	// Repeats is how often the scenario is measured, each time from the
 	// beginning and, if the target is a command, with a new process. 0: once.
 	Repeats int
+	// CPUs are the processors on which this process, the generator, runs
+	// while it measures. Empty: those that it has. Linux only.
+	CPUs []int
 	// Load is how clients connect and how patient they are. The scenario and
 	// the target decide about Addr, KeepAlive and Tolerant. With Publish, the
 	// publishers of Fanout and Broadcast are that function and not clients.
@@ -47,7 +50,8 @@ type Target struct {
 	// of Addr and PIDs. "{addr}", "{host}" and "{port}" in the words are
 	// replaced by where it is to listen.
 	Command []string
-	// CPUs are the processors that a started broker may use. Linux only.
+	// CPUs are the processors that a started broker may use. Empty: those that
+	// this process had to begin with. Linux only.
 	CPUs []int
 }
 

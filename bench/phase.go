@@ -13,7 +13,7 @@ const (
 	// points is about how many points a series has for each phase.
 	points = 60
 	// soonest and latest bound the time between two points.
-	soonest = 100 * time.Millisecond
+	soonest = 200 * time.Millisecond
 	latest  = 10 * time.Second
 	// tickTime is about how often progress is told.
 	tickTime = time.Second

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sampan/bench/fault"
+	"sampan/bench/proc"
 )
 
 // Run measures a scenario, as often as the configuration says. The result is
@@ -17,6 +18,11 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	unpin, err := pin(cfg.CPUs, &cfg.Target)
+	if err != nil {
+		return nil, err
+	}
+	defer unpin()
 	r := newResult(&cfg)
 	rounds := max(cfg.Repeats, 1)
 	for n := range rounds {
@@ -35,6 +41,26 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		}
 	}
 	return r.end(), r.error(&cfg)
+}
+
+// pin takes this process to its processors and returns what undoes that.
+// Targets that are started do not inherit them.
+func pin(cpus []int, targets ...*Target) (unpin func(), err error) {
+	if len(cpus) > 0 {
+		before, err := proc.Allowed()
+		if err != nil {
+			return nil, fmt.Errorf("bench: %w", err)
+		}
+		for _, t := range targets {
+			if len(t.Command) > 0 && len(t.CPUs) == 0 {
+				t.CPUs = before
+			}
+		}
+	}
+	if unpin, err = proc.Pin(cpus); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	return unpin, nil
 }
 
 // newResult begins the result of a configuration.

@@ -146,7 +146,7 @@ func (e *Engine) startLanes() error {
 		if streamed {
 			l.Lane = wire.NewStreamed(e.clock, l)
 		} else {
-			polled, err := wire.NewPolled(e.clock, l, e.o.CPUs)
+			polled, err := wire.NewPolled(e.clock, l)
 			if err != nil {
 				return err
 			}

@@ -47,9 +47,6 @@ type Options struct {
 	// Lanes is the number of generator loops. 0: one for each processor that
 	// the process may use.
 	Lanes int
-	// CPUs are the processors that the loops may use. Empty: those of the
-	// process. Linux only.
-	CPUs []int
 	// ConnectTime bounds the time from the first byte of connecting to the
 	// last SUBACK. 0: 10 s.
 	ConnectTime time.Duration

@@ -9,8 +9,10 @@ import (
 )
 
 const (
-	// watchPeriod is how often progress is looked at.
-	watchPeriod = 5 * time.Millisecond
+	// watchPeriod is how often progress is looked at under load, and
+	// settlePeriod when there is none.
+	watchPeriod  = 50 * time.Millisecond
+	settlePeriod = 2 * time.Millisecond
 	// probeTime is how long a broker has for a PINGRESP when nothing else
 	// moves.
 	probeTime = time.Second
@@ -44,20 +46,22 @@ func (e *Engine) progress() (p progress) {
 // Watch returns when nothing has moved for the stall time while the broker
 // owed something, when a fault has ended the run, or with the context. A stall
 // becomes a fault.
-func (e *Engine) Watch(ctx context.Context) { e.wait(ctx, func(progress) bool { return false }) }
+func (e *Engine) Watch(ctx context.Context) {
+	e.wait(ctx, watchPeriod, func(progress) bool { return false })
+}
 
 // Settle waits until all that was sent, and all that Pace.Each still wants
 // sent, has arrived and all that was begun has ended. When nothing moves any more for the stall time it asks the broker
 // for a sign of life, to tell messages that are lost from a broker that has
 // stopped. What does not come, and what came wrong, is in Faults afterwards.
 func (e *Engine) Settle(ctx context.Context) {
-	e.wait(ctx, func(p progress) bool { return p.owed == 0 })
+	e.wait(ctx, settlePeriod, func(p progress) bool { return p.owed == 0 })
 	e.account()
 }
 
 // wait looks at the progress until it is done.
-func (e *Engine) wait(ctx context.Context, done func(progress) bool) {
-	ticker := time.NewTicker(watchPeriod)
+func (e *Engine) wait(ctx context.Context, period time.Duration, done func(progress) bool) {
+	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	last, moved := e.progress(), time.Now()
 	for !done(last) {
@@ -87,7 +91,7 @@ func (e *Engine) stalled(ctx context.Context, p progress) {
 		}
 	})
 	deadline := time.Now().Add(min(probeTime, e.o.StallTime))
-	ticker := time.NewTicker(watchPeriod)
+	ticker := time.NewTicker(settlePeriod)
 	defer ticker.Stop()
 	for {
 		silent := 0

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,44 +18,32 @@ import (
 const clockTick = 10 * time.Millisecond
 
 // PIDs lists the processes of the group that are running.
-func (g *Group) PIDs() []int {
-	parents := parents()
-	member := map[int]bool{}
+func (g *Group) PIDs() (pids []int) {
 	for _, pid := range g.roots {
-		if _, running := parents[pid]; running {
-			member[pid] = true
+		if _, err := stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
+			pids = appendTree(pids, pid)
 		}
-	}
-	// A child may be listed before its parent, so look until nothing changes.
-	for grown := true; grown; {
-		grown = false
-		for pid, parent := range parents {
-			if member[parent] && !member[pid] {
-				member[pid], grown = true, true
-			}
-		}
-	}
-	pids := make([]int, 0, len(member))
-	for pid := range member {
-		pids = append(pids, pid)
 	}
 	return pids
 }
 
-// parents maps every process to the one that started it.
-func parents() map[int]int {
-	all := map[int]int{}
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range dirs {
-		pid, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil {
-			continue
-		}
-		if f, err := stat(dir); err == nil {
-			all[pid], _ = strconv.Atoi(f[1])
+// appendTree adds a process and those that it has started, unless they are
+// there.
+func appendTree(pids []int, pid int) []int {
+	if slices.Contains(pids, pid) {
+		return pids
+	}
+	pids = append(pids, pid)
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		children, _ := os.ReadFile(list)
+		for child := range strings.FieldsSeq(string(children)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				pids = appendTree(pids, n)
+			}
 		}
 	}
-	return all
+	return pids
 }
 
 // stat reads the fields of a stat file after the command's name, which may

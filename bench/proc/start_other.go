@@ -24,3 +24,14 @@ func signalGroup(c *exec.Cmd, sig os.Signal) {
 		c.Process.Kill()
 	}
 }
+
+// Pin keeps this process on some processors, which only Linux can.
+func Pin(cpus []int) (unpin func(), err error) {
+	if len(cpus) > 0 {
+		return nil, ErrUnsupported
+	}
+	return func() {}, nil
+}
+
+// Allowed lists the processors that this process may use; nil: not known.
+func Allowed() ([]int, error) { return nil, nil }

@@ -85,7 +85,7 @@ func lanes(t *testing.T, f func(t *testing.T, start func(Work) Lane)) {
 	}
 	if runtime.GOOS == "linux" {
 		start["polled"] = func(t *testing.T, w Work) Lane {
-			l, err := NewPolled(NewClock(), w, nil)
+			l, err := NewPolled(NewClock(), w)
 			if err != nil {
 				t.Fatal(err)
 			}

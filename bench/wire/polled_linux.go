@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sampan/bench/raw"
 )
 
 const (
@@ -16,9 +18,6 @@ const (
 	chunk = 256 << 10
 	// batch is the number of ready connections asked for at once.
 	batch = 512
-	// spin is the time before something due that is not worth a sleep: to
-	// sleep and wake takes longer.
-	spin = int64(3 * time.Microsecond)
 )
 
 // ended is told once: the peer will send no more, or the connection failed.
@@ -45,9 +44,8 @@ type polled struct {
 	done   chan struct{}
 }
 
-// NewPolled starts a lane with its own epoll loop on a thread of its own. If
-// cpus are given, the thread runs only on those.
-func NewPolled(clock Clock, work Work, cpus []int) (Lane, error) {
+// NewPolled starts a lane with its own epoll loop on a thread of its own.
+func NewPolled(clock Clock, work Work) (Lane, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("wire: epoll: %w", err)
@@ -68,13 +66,8 @@ func NewPolled(clock Clock, work Work, cpus []int) (Lane, error) {
 		epoll: epoll, bell: bell, done: make(chan struct{}),
 	}
 	l.load.Busy = -time.Duration(clock.Now())
-	started := make(chan error)
 	// The loop ends after Stop has rung the bell.
-	go l.run(cpus, started)
-	if err := <-started; err != nil {
-		l.Stop()
-		return nil, err
-	}
+	go l.run()
 	return l, nil
 }
 
@@ -114,13 +107,11 @@ func (l *polled) Stop() {
 }
 
 // run is the loop.
-func (l *polled) run(cpus []int, started chan<- error) {
-	// The thread is never unlocked: it ends with the goroutine, and with it
-	// the affinity and the timer slack that it was given.
+func (l *polled) run() {
+	// The thread is never unlocked, so it ends with the goroutine.
 	runtime.LockOSThread()
-	started <- prepareThread(cpus)
 	events := make([]unix.EpollEvent, batch)
-	wait := waiter{epoll: l.epoll, exact: true}
+	wait := raw.NewWaiter(l.epoll)
 	l.mu.Lock()
 	for !l.closed {
 		next := l.work.Turn(l.clock.Now())
@@ -132,12 +123,12 @@ func (l *polled) run(cpus []int, started chan<- error) {
 		l.asleep.Store(true)
 		l.mu.Unlock()
 
-		n := wait.wait(events, next-l.slept)
+		n, slept := wait.Wait(events, time.Duration(next-l.slept))
 
 		l.asleep.Store(false)
 		l.mu.Lock()
-		if now := l.clock.Now(); next-l.slept > spin {
-			l.load.Busy -= time.Duration(now - l.slept)
+		if slept {
+			l.load.Busy -= time.Duration(l.clock.Now() - l.slept)
 		}
 		l.slept = 0
 		for _, e := range events[:n] {
@@ -153,24 +144,6 @@ func (l *polled) run(cpus []int, started chan<- error) {
 	unix.Close(l.bell)
 	l.mu.Unlock()
 	close(l.done)
-}
-
-// prepareThread makes sleeps exact and takes the thread to its processors.
-func prepareThread(cpus []int) error {
-	// By default the system adds 50 microseconds to every sleep. If it refuses
-	// to be exact, the lag that is measured tells.
-	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	if len(cpus) == 0 {
-		return nil
-	}
-	var set unix.CPUSet
-	for _, cpu := range cpus {
-		set.Set(cpu)
-	}
-	if err := unix.SchedSetaffinity(0, &set); err != nil {
-		return fmt.Errorf("wire: run on processors %v: %w", cpus, err)
-	}
-	return nil
 }
 
 // event handles what epoll reported about one slot. Events are told once for

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"sampan/bench/raw"
 )
 
 // watched is what epoll tells about a connection, once for each change.
@@ -102,7 +104,7 @@ func (s *socket) read(ended bool) {
 	l := s.lane
 	for !s.closed {
 		have := copy(l.buf, s.rest)
-		n, err := unix.Read(s.fd, l.buf[have:])
+		n, err := raw.Read(s.fd, l.buf[have:])
 		l.load.Reads++
 		switch {
 		case n > 0:
@@ -115,7 +117,7 @@ func (s *socket) read(ended bool) {
 		case err == unix.EAGAIN:
 			return
 		case err == unix.EINTR:
-		case err != nil:
+		case err != 0:
 			s.fail(os.NewSyscallError("read", err))
 		default:
 			s.fail(io.EOF)
@@ -156,7 +158,7 @@ func (s *socket) Backlog() int { return len(s.pending) }
 // send writes as much of p as the system takes and returns its length.
 func (s *socket) send(p []byte) (sent int) {
 	for sent < len(p) {
-		n, err := unix.Write(s.fd, p[sent:])
+		n, err := raw.Write(s.fd, p[sent:])
 		s.lane.load.Writes++
 		switch {
 		case n > 0:

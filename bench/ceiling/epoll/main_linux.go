@@ -9,10 +9,12 @@ import (
 	"log"
 	"net/netip"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"sampan/bench/ceiling"
+	"sampan/bench/raw"
 )
 
 // chunk is the size of a read in bytes.
@@ -53,7 +55,7 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Println("ready", addr)
-	log.Fatal(l.run())
+	l.run()
 }
 
 // open listens.
@@ -88,14 +90,12 @@ func (l *loop) watch(fd int, events uint32) error {
 }
 
 // run serves for ever.
-func (l *loop) run() error {
+func (l *loop) run() {
 	events := make([]unix.EpollEvent, 256)
+	wait := raw.NewWaiter(l.epoll)
 	for {
-		n, err := unix.EpollWait(l.epoll, events, -1)
-		if err != nil && err != unix.EINTR {
-			return err
-		}
-		for _, e := range events[:max(n, 0)] {
+		n, _ := wait.Wait(events, time.Hour)
+		for _, e := range events[:n] {
 			if int(e.Fd) == l.listen {
 				l.accept()
 			} else if c := l.conns[e.Fd]; c != nil {
@@ -134,7 +134,7 @@ func (c *conn) read(ended bool) bool {
 	for {
 		buf := c.loop.buf
 		have := copy(buf, c.rest)
-		n, err := unix.Read(c.fd, buf[have:])
+		n, err := raw.Read(c.fd, buf[have:])
 		switch {
 		case err == unix.EAGAIN:
 			return true
@@ -143,8 +143,8 @@ func (c *conn) read(ended bool) bool {
 		case n <= 0:
 			return false
 		}
-		used, err := c.client.Feed(buf[:have+n])
-		if err != nil {
+		used, end := c.client.Feed(buf[:have+n])
+		if end != nil {
 			return false
 		}
 		c.rest = append(c.rest[:0], buf[used:have+n]...)
@@ -170,7 +170,7 @@ func (c *conn) flush() { c.pending = append(c.pending[:0], c.pending[c.write(c.p
 // write tells how much the system took; a dead connection takes everything.
 func (c *conn) write(b []byte) (sent int) {
 	for sent < len(b) {
-		n, err := unix.Write(c.fd, b[sent:])
+		n, err := raw.Write(c.fd, b[sent:])
 		switch {
 		case n > 0:
 			sent += n

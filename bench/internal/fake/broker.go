@@ -177,7 +177,7 @@ func (b *Broker) disconnect(c net.Conn, id string, s *session) {
 		return
 	}
 	s.conn = nil
-	if s.clean || b.Forget {
+	if (s.clean || b.Forget) && b.sessions[id] == s {
 		delete(b.sessions, id)
 	}
 }
