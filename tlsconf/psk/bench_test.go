@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"sync"
 	"testing"
+	"time"
 )
 
 // BenchmarkHandshake is a whole handshake, both sides in this process: the
@@ -138,3 +140,54 @@ func BenchmarkIdleConnection(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkHalfOpen reports the heap that a client makes the server hold which
+// announces a long ClientHello, sends its first 100 bytes and stops. The
+// goroutine's stack and the connection underneath are not counted.
+func BenchmarkHalfOpen(b *testing.B) {
+	const n = 500
+	config := serverConfig()
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	for b.Loop() {
+		var inHandshake, ended sync.WaitGroup
+		inHandshake.Add(n)
+		release := make(chan struct{})
+		before := heap()
+		for range n {
+			ended.Go(func() {
+				Server(&stuck{reached: inHandshake.Done, release: release}, config).Handshake()
+			})
+		}
+		inHandshake.Wait()
+		b.ReportMetric(float64(heap()-before)/n, "B/conn")
+		close(release)
+		ended.Wait()
+	}
+}
+
+// stuck is a client that begins a long hello and stops.
+type stuck struct {
+	pipeEnd
+	reached func()
+	release chan struct{}
+	step    int
+}
+
+func (s *stuck) Read(b []byte) (int, error) {
+	if s.step++; s.step == 1 {
+		n := copy(b, []byte{recordHandshake, 3, 1, 0x20, 0, 1, 0, 0x1f, 0xfc})
+		return n + copy(b[n:], make([]byte, 100)), nil
+	}
+	s.reached()
+	<-s.release
+	return 0, io.EOF
+}
+
+func (s *stuck) Write(b []byte) (int, error)      { return len(b), nil }
+func (s *stuck) SetWriteDeadline(time.Time) error { return nil }
