@@ -1,0 +1,182 @@
+package inprocess
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing/synctest"
+	"time"
+
+	"sampan/broker"
+	"sampan/broker/brokertest"
+	"sampan/fuzz/model"
+	"sampan/fuzz/script"
+	"sampan/packet"
+)
+
+// Target is a broker of this process on which scripts are carried out. It implements script.Target, and is
+// used inside a bubble of testing/synctest.
+type Target struct {
+	rules *model.Rules
+	chunk int
+	clock *clock
+	store *brokertest.Store // nil: in memory
+	b     *broker.Broker
+	conns [script.Conns]*pipe
+}
+
+// start is the instant at which every script begins.
+var start = time.Date(2018, time.June, 1, 12, 0, 0, 0, time.UTC)
+
+// quiet drops what the broker logs.
+var quiet = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))
+
+// New starts a broker for a script. It keeps its sessions in a store that survives it if the script restarts
+// the broker.
+func New(s *script.Script, rules *model.Rules) (*Target, error) {
+	t := &Target{rules: rules, chunk: s.Chunk, clock: &clock{now: start}}
+	for i := range s.Steps {
+		if s.Steps[i].Kind == script.Restart {
+			t.store = brokertest.NewStore()
+			break
+		}
+	}
+	return t, t.start()
+}
+
+// Options are the broker's options that correspond to the model's rules.
+func Options(r *model.Rules) broker.Options {
+	limits := r.Limits
+	limits.Connect = 0
+	o := broker.Options{
+		Profile: broker.Open, Logger: quiet, Limits: &limits,
+		DeliveredQoS: broker.PublishersQoS, MaxConnectBytes: r.Limits.Connect,
+		KeepAliveMin: r.KeepAliveMin, KeepAliveMax: r.KeepAliveMax,
+		ConnectTimeout: r.ConnectTimeout, MaxSubscriptions: r.MaxSubscriptions,
+		Window: r.Window, QueueMessages: r.Queue,
+		SessionExpiry: r.SessionExpiry, MessageExpiry: r.MessageExpiry,
+	}
+	if r.LowerQoS {
+		o.DeliveredQoS = broker.LowerQoS
+	}
+	if r.Password != "" || r.Forbidden != "" {
+		o.Authenticator = &gate{r, new(atomic.Int64)}
+	}
+	return o
+}
+
+// gate asks for the rules' password and forbids their topics.
+type gate struct {
+	rules   *model.Rules
+	nobodys *atomic.Int64 // clients without a name
+}
+
+func (g *gate) Authenticate(_ context.Context, r *broker.ConnectRequest) (*broker.Principal, error) {
+	if string(r.Password) != g.rules.Password {
+		return nil, &broker.Refusal{Code: packet.RefusedCredentials, Rule: "wrong-password"}
+	}
+	key := r.ClientID
+	if key == "" {
+		key = fmt.Sprintf("\x00%d", g.nobodys.Add(1))
+	}
+	return &broker.Principal{Key: key, Authorizer: g}, nil
+}
+
+func (g *gate) MayPublish(topic []byte) broker.Verdict {
+	return broker.Verdict{OK: !strings.HasPrefix(string(topic), g.rules.Forbidden), Rule: "forbidden"}
+}
+
+func (g *gate) MaySubscribe(filter []byte) broker.Verdict { return g.MayPublish(filter) }
+
+func (t *Target) start() (err error) {
+	o := Options(t.rules)
+	o.Clock = t.clock
+	if t.store != nil {
+		o.Store = t.store
+	}
+	t.b, err = broker.New(o)
+	return err
+}
+
+// Send implements script.Target.
+func (t *Target) Send(i int, raw []byte) error {
+	p := t.conns[i]
+	if p == nil {
+		p = newPipe(t.chunk)
+		t.conns[i] = p
+		p.send(raw)
+		return t.b.ServeConn(p)
+	}
+	p.send(raw)
+	return nil
+}
+
+// Cut implements script.Target.
+func (t *Target) Cut(i int) error {
+	t.conns[i].hangUp()
+	synctest.Wait()
+	t.conns[i] = nil
+	return nil
+}
+
+// Wait implements script.Target.
+func (t *Target) Wait(d time.Duration) error {
+	synctest.Wait()
+	t.clock.advance(d, synctest.Wait)
+	return nil
+}
+
+// Restart implements script.Target.
+func (t *Target) Restart() error {
+	if err := t.stop(); err != nil {
+		return err
+	}
+	t.store.Reopen()
+	return t.start()
+}
+
+// stop shuts the broker down. Its connections must be gone afterwards.
+func (t *Target) stop() error {
+	synctest.Wait()
+	if err := t.b.Shutdown(context.Background()); err != nil {
+		return fmt.Errorf("shutdown: %w", err)
+	}
+	return nil
+}
+
+// Close ends the broker. The bubble around it then shows whether a goroutine is left.
+func (t *Target) Close() error { return t.stop() }
+
+// Observe implements script.Target.
+func (t *Target) Observe(m *model.Model, _ int) (*model.Deviation, error) {
+	synctest.Wait()
+	for i, p := range t.conns {
+		if p == nil {
+			continue
+		}
+		b, closed := p.receive()
+		for len(b) > 0 {
+			_, n, _, err := packet.Next(b, &packet.Limits{Level: packet.Level31})
+			if err != nil || n == 0 {
+				n = len(b)
+			}
+			if _, dev := m.Observe(i, b[:n]); dev != nil {
+				return dev, nil
+			}
+			b = b[n:]
+		}
+		if closed {
+			t.conns[i] = nil
+			if dev := m.Closed(i); dev != nil {
+				return dev, nil
+			}
+		}
+		if dev := m.Missing(i); dev != nil {
+			return dev, nil
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,244 @@
+package model
+
+import (
+	"time"
+
+	"sampan/packet"
+)
+
+// Model is a broker with its clients' connections. Connections are numbered by the caller; a number whose
+// connection has ended is used for the next one.
+type Model struct {
+	rules    Rules
+	now      time.Duration // since the beginning
+	conns    map[int]*conn
+	sessions []*session // in the order in which they came to be
+	retained map[string]*message
+	names    int // given to clients without one
+	messages int // published so far
+}
+
+// New returns a broker that nobody has connected to.
+func New(r Rules) *Model {
+	return &Model{rules: r, conns: make(map[int]*conn), retained: make(map[string]*message)}
+}
+
+// Rules returns what the broker was made with.
+func (m *Model) Rules() *Rules { return &m.rules }
+
+// conn is a network connection, from its beginning until the next with its number.
+type conn struct {
+	opened    time.Duration
+	heard     time.Duration // when its last packet had arrived
+	in        []byte        // of a packet that has not arrived as a whole
+	level     byte          // settled by CONNECT; 0 before
+	keepAlive time.Duration // 0: none
+	session   *session      // nil before CONNECT is accepted
+	will      *message
+
+	ended   string // the statement by which the connection ends; empty: it is open
+	may     bool   // it may be closed by the broker, but need not be
+	closed  bool   // the broker was seen to close it
+	cut     bool   // the client has closed it
+	greeted bool   // CONNACK was seen
+	expects []*expect
+	got     []*delivery // seen on this connection, not acknowledged
+}
+
+func (c *conn) open() bool { return c.ended == "" && !c.closed && !c.cut }
+
+// Open reports whether there is a connection with this number.
+func (m *Model) Open(i int) bool { c := m.conns[i]; return c != nil && c.open() }
+
+// Accepted reports whether that connection's CONNECT was accepted.
+func (m *Model) Accepted(i int) bool { return m.Open(i) && m.conns[i].session != nil }
+
+// Known reports whether there has been a connection with this number, and so perhaps something to observe.
+func (m *Model) Known(i int) bool { return m.conns[i] != nil }
+
+// dial returns the connection with this number, a new one if there is none.
+func (m *Model) dial(i int) *conn {
+	c := m.conns[i]
+	if c == nil || !c.open() {
+		c = &conn{opened: m.now, heard: m.now}
+		m.conns[i] = c
+	}
+	return c
+}
+
+// Dial makes a connection without sending anything, if there is none with this number.
+func (m *Model) Dial(i int) { m.dial(i) }
+
+// Split cuts what a client is about to send into pieces that end where its packets end. Beginning with the
+// rest of a packet whose first part was sent before.
+func (m *Model) Split(i int, raw []byte) (pieces [][]byte) {
+	var have []byte
+	if c := m.conns[i]; c != nil && c.open() {
+		have = c.in
+	}
+	whole := append(have[:len(have):len(have)], raw...)
+	for from := len(have); ; {
+		_, n, _, err := packet.Next(whole, &packet.Limits{Level: packet.Level31})
+		if err != nil || n == 0 || n >= len(whole) {
+			return append(pieces, raw)
+		}
+		end := n - from
+		pieces = append(pieces, raw[:end])
+		raw, whole, from = raw[end:], whole[n:], 0
+	}
+}
+
+// Send tells that a client sends bytes. A connection is made if there is none with this number.
+func (m *Model) Send(i int, raw []byte) {
+	c := m.dial(i)
+	c.in = append(c.in, raw...)
+	for c.open() && len(c.in) > 0 {
+		f, n, need, err := packet.Next(c.in, m.rules.limits(c.level))
+		if err != nil {
+			m.violation(c, err)
+			return
+		}
+		if n == 0 {
+			if most := m.rules.Limits.Connect; c.level == 0 && most > 0 && len(c.in)+need > most {
+				m.end(c, "IOT-PACKET-SIZE")
+			}
+			return
+		}
+		c.in = c.in[n:]
+		c.heard = m.now
+		if err := m.receive(c, f); err != nil {
+			m.violation(c, err)
+		}
+	}
+}
+
+// receive handles a packet.
+func (m *Model) receive(c *conn, f packet.Frame) error {
+	limits := m.rules.limits(c.level)
+	switch f.Type() {
+	case packet.TypeConnect:
+		var p packet.Connect
+		if err := p.Decode(f, limits); err != nil {
+			return err
+		}
+		m.connect(c, &p)
+	case packet.TypePublish:
+		var p packet.Publish
+		if err := p.Decode(f, limits); err != nil {
+			return err
+		}
+		m.publish(c, &p)
+	case packet.TypeSubscribe:
+		var p packet.Subscribe
+		if err := p.Decode(f, limits); err != nil {
+			return err
+		}
+		m.subscribe(c, &p, f)
+	case packet.TypeUnsubscribe:
+		var p packet.Unsubscribe
+		if err := p.Decode(f, limits); err != nil {
+			return err
+		}
+		m.unsubscribe(c, &p)
+	case packet.TypePingreq:
+		c.owe(&expect{kind: packet.TypePingresp, rule: "MQTT-3.12.4-1"})
+	case packet.TypeDisconnect:
+		c.will = nil // [MQTT-3.14.4-3]
+		m.end(c, "MQTT-3.14.4-1")
+	default:
+		var p packet.Ack
+		if err := p.Decode(f, limits); err != nil {
+			return err
+		}
+		if f.Type() != packet.TypePuback && !m.rules.QoS2 {
+			m.end(c, "MQTT-4.8.0-1") // there is no QoS 2, so nothing that this could belong to
+			return nil
+		}
+		m.acknowledge(c, &p)
+	}
+	return nil
+}
+
+// violation ends a connection for a packet that may not be [MQTT-4.8.0-1], with a CONNACK where the
+// standard has a code for it.
+func (m *Model) violation(c *conn, err error) {
+	pe := err.(*packet.Error)
+	code, answered := pe.Connack()
+	m.end(c, string(pe.Rule))
+	if answered && c.session == nil {
+		// Level 3 and 4 are one standard each: a broker that has only one of them may close at once.
+		c.owe(&expect{kind: packet.TypeConnack, code: code, rule: string(pe.Rule), optional: !m.rules.Strict})
+	}
+}
+
+// end ends a connection from the broker's side. What it is owed by now it may not get any more.
+func (m *Model) end(c *conn, rule string) {
+	c.ended = rule
+	for _, e := range c.expects {
+		e.optional = true
+	}
+	m.leave(c)
+}
+
+// Cut tells that a client closes its connection without a word. What it was owed is lost.
+func (m *Model) Cut(i int) {
+	if c := m.conns[i]; c != nil && c.open() {
+		c.cut = true
+		c.expects = nil
+		m.leave(c)
+	}
+}
+
+// Wait lets time pass. Strict brokers end connections and sessions at the very instant, in their order.
+func (m *Model) Wait(d time.Duration) {
+	until := m.now + d
+	for {
+		at, due := m.nextDue()
+		if due == nil || at > until {
+			break
+		}
+		m.now = at
+		due()
+	}
+	m.now = until
+}
+
+// nextDue finds what time does next.
+func (m *Model) nextDue() (at time.Duration, due func()) {
+	next := func(t time.Duration, f func()) {
+		if due == nil || t < at {
+			at, due = t, f
+		}
+	}
+	for i := range maxConns {
+		c := m.conns[i]
+		if c == nil || !c.open() {
+			continue
+		}
+		if t := m.rules.ConnectTimeout; c.session == nil && t > 0 {
+			next(c.opened+t, func() { m.end(c, "platform: connect timeout") })
+		}
+		if c.session != nil && c.keepAlive > 0 { // [MQTT-3.1.2-24]
+			next(c.heard+c.keepAlive*3/2, func() { m.end(c, "MQTT-3.1.2-24") })
+		}
+	}
+	for _, s := range m.sessions {
+		if t := m.rules.SessionExpiry; s.conn == nil && t > 0 {
+			next(s.left+t, func() { m.forget(s) })
+		}
+	}
+	return at, due
+}
+
+// maxConns bounds the numbers of connections.
+const maxConns = 16
+
+// Restart tells that the broker is stopped and started again: connections end, sessions stay if they
+// outlive connections [MQTT-4.1.0-1].
+func (m *Model) Restart() {
+	for i := range maxConns {
+		if c := m.conns[i]; c != nil && c.open() {
+			m.end(c, "platform: restart")
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"sampan/packet"
+)
+
+// session is a client's state, from its CONNECT on [MQTT-4.1.0-2].
+type session struct {
+	key        string
+	persistent bool
+	subs       map[string]byte // filter: granted QoS
+	flight     []*delivery     // sent above QoS 0 and not acknowledged, in the order of sending
+	queue      []*delivery     // not yet sent
+	conn       *conn           // nil: the client is away
+	left       time.Duration   // when its connection ended
+}
+
+func (m *Model) find(key string) *session {
+	for _, s := range m.sessions {
+		if s.key == key {
+			return s
+		}
+	}
+	return nil
+}
+
+// forget ends a session.
+func (m *Model) forget(s *session) {
+	m.sessions = slices.DeleteFunc(m.sessions, func(o *session) bool { return o == s })
+}
+
+// connect handles CONNECT.
+func (m *Model) connect(c *conn, p *packet.Connect) {
+	refuse := func(code packet.ReturnCode, rule string) {
+		m.end(c, "MQTT-3.2.2-5") // closed after the CONNACK
+		c.owe(&expect{kind: packet.TypeConnack, code: code, rule: rule})
+	}
+	keepAlive := time.Duration(p.KeepAlive) * time.Second
+	if low, high := m.rules.KeepAliveMin, m.rules.KeepAliveMax; keepAlive < low || high > 0 && keepAlive > high {
+		refuse(packet.RefusedIdentifier, "platform: keep-alive out of range")
+		return
+	}
+	if pw := m.rules.Password; pw != "" && string(p.Password) != pw {
+		refuse(packet.RefusedCredentials, "platform: wrong password")
+		return
+	}
+	key := string(p.ClientID)
+	if key == "" { // with CleanSession 1, or it would not have been decoded [MQTT-3.1.3-6, MQTT-3.1.3-7]
+		m.names++
+		key = fmt.Sprintf("\x00%d", m.names)
+	}
+
+	s := m.find(key)
+	if s != nil && s.conn != nil { // the older connection of the same client [MQTT-3.1.4-2]
+		m.end(s.conn, "MQTT-3.1.4-2")
+		s = m.find(key)
+	}
+	if s != nil && p.CleanSession { // [MQTT-3.1.2-6]
+		m.forget(s)
+		s = nil
+	}
+	present := s != nil // [MQTT-3.1.2-4]
+	if s == nil {
+		s = &session{key: key, subs: make(map[string]byte)}
+		m.sessions = append(m.sessions, s)
+	}
+	s.persistent = !p.CleanSession
+	s.conn = c
+	c.session, c.level, c.keepAlive = s, p.Level, keepAlive
+	if p.Will && m.rules.Will {
+		c.will = &message{topic: string(p.WillTopic), payload: string(p.WillMessage), qos: p.WillQoS, retain: p.WillRetain}
+	}
+
+	e := &expect{kind: packet.TypeConnack, code: packet.Accepted, rule: "MQTT-3.1.4-4"}
+	if p.Level >= packet.Level311 { // MQTT 3.1 has no such bit
+		e.present, e.rule = present, "MQTT-3.2.2-3"
+		switch {
+		case p.CleanSession:
+			e.rule = "MQTT-3.2.2-1"
+		case present:
+			e.rule = "MQTT-3.2.2-2"
+		}
+	} else {
+		e.anyPresent = !m.rules.Strict
+	}
+	c.owe(e)
+	m.resume(s)
+}
+
+// leave takes a connection from its session, which stays or ends with it.
+func (m *Model) leave(c *conn) {
+	s := c.session
+	if s != nil && s.conn == c {
+		s.conn, s.left = nil, m.now
+		if !s.persistent {
+			m.forget(s) // [MQTT-3.1.2-6]
+		}
+	}
+	if w := c.will; w != nil { // [MQTT-3.1.2-8]
+		c.will = nil
+		m.route(c, w)
+	}
+}

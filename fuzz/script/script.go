@@ -1,0 +1,192 @@
+// Package script is the form in which a conversation with a broker is written down: a line for each packet,
+// broken connection, pause and restart, to be read, compared and replayed by people, and bytes that a fuzzer
+// can change anywhere.
+//
+//	profile open
+//	A connect alice keepalive 60
+//	A subscribe 1 a/+ q1
+//	B connect bob clean keepalive 60
+//	B publish a/b q1 id 1 "m1"
+//	    A < PUBLISH a/b q1 id 1 "m1"
+//	    B < PUBACK 1
+//	A cut
+//	wait 1m30s
+//	restart
+//
+// A letter stands for a connection. When its connection is gone, the next packet makes a new one. What is
+// indented says what a broker has to answer; it is computed by the model, and not read.
+package script
+
+import (
+	"fmt"
+	"time"
+
+	"sampan/fuzz/model"
+)
+
+// Kind says what a step is.
+type Kind uint8
+
+// What can happen.
+const (
+	Send    Kind = iota // a client sends bytes, as a rule one packet
+	Ack                 // a client acknowledges a message that it has received
+	Cut                 // a client closes its connection without a word
+	Wait                // time passes
+	Restart             // the broker is stopped and started again
+)
+
+// Step is one thing that happens.
+type Step struct {
+	Kind Kind
+	Conn int           // which connection: 0 is A
+	Raw  []byte        // Send: the bytes
+	Join bool          // Send: in one write with the step before, of the same connection
+	N    int           // Ack: the N-th, from 0, of the messages not acknowledged
+	For  time.Duration // Wait
+}
+
+// Script is a conversation of some clients with one broker.
+type Script struct {
+	Profile string // of model.ByName
+	Chunk   int    // the network hands over at most so many bytes at a time; 0: any number
+	Steps   []Step
+}
+
+// Conns is the number of connections in a script: A to H.
+const Conns = 8
+
+// Rules returns the model's rules for the script's profile; those of the open one if there is none.
+func (s *Script) Rules() model.Rules {
+	r, ok := model.ByName(s.Profile)
+	if !ok {
+		r = model.Open()
+	}
+	return r
+}
+
+// Target is a broker on which scripts are carried out.
+type Target interface {
+	// Send sends bytes on a connection, which it makes first if there is none.
+	Send(conn int, raw []byte) error
+	// Cut closes a connection. It is not called for one that the broker has closed.
+	Cut(conn int) error
+	// Wait lets time pass.
+	Wait(d time.Duration) error
+	// Restart stops the broker and starts it again.
+	Restart() error
+	// Observe waits until nothing more is to be expected, and tells the model what has arrived. The step
+	// is the last one that was carried out.
+	Observe(m *model.Model, step int) (*model.Deviation, error)
+}
+
+// Result is what became of a script.
+type Result struct {
+	Step      int              // at which it ended
+	Deviation *model.Deviation // nil: the broker did what the model says
+	Err       error            // of the target
+}
+
+// Run carries out a script on a target and compares it with the model, step by step, until the first
+// deviation.
+func Run(s *Script, rules model.Rules, t Target) Result {
+	m := model.New(rules)
+	for i := 0; i < len(s.Steps); i++ {
+		st := &s.Steps[i]
+		var err error
+		switch st.Kind {
+		case Send:
+			var dev *model.Deviation
+			if i, dev, err = sendJoined(s, i, m, t); dev != nil {
+				return Result{Step: i, Deviation: dev}
+			}
+		case Ack:
+			if raw := m.Acknowledge(st.Conn, st.N); raw != nil {
+				m.Send(st.Conn, raw)
+				err = t.Send(st.Conn, raw)
+			}
+		case Cut:
+			if m.Open(st.Conn) {
+				m.Cut(st.Conn)
+				err = t.Cut(st.Conn)
+			}
+		case Wait:
+			m.Wait(st.For)
+			err = t.Wait(st.For)
+		case Restart:
+			m.Restart()
+			err = t.Restart()
+		}
+		if err != nil {
+			return Result{Step: i, Err: err}
+		}
+		if dev, err := t.Observe(m, i); dev != nil || err != nil {
+			return Result{Step: i, Deviation: dev, Err: err}
+		}
+		m.Settle()
+	}
+	return Result{Step: len(s.Steps)}
+}
+
+// sendJoined carries out a Send with those that are joined to it, in one write. An acknowledgement is sent
+// by itself: which message it is about depends on what has arrived before.
+func sendJoined(s *Script, i int, m *model.Model, t Target) (int, *model.Deviation, error) {
+	conn := s.Steps[i].Conn
+	var write []byte
+	flush := func() error {
+		if len(write) == 0 {
+			return nil
+		}
+		err := t.Send(conn, write)
+		write = nil
+		return err
+	}
+	for first := i; ; i++ {
+		for _, piece := range m.Split(conn, s.Steps[i].Raw) {
+			if i > first && !m.Open(conn) {
+				break // what was sent before has ended the connection
+			}
+			alone := m.Accepted(conn) && piece[0]>>4 >= 4 && piece[0]>>4 <= 7
+			if alone && len(write) > 0 {
+				if err := flush(); err != nil {
+					return i, nil, err
+				}
+				if dev, err := t.Observe(m, i); dev != nil || err != nil {
+					return i, dev, err
+				}
+				m.Settle()
+				if !m.Open(conn) {
+					break
+				}
+			}
+			wasOpen := m.Open(conn)
+			m.Send(conn, piece)
+			write = append(write, piece...)
+			if alone || !wasOpen {
+				if err := flush(); err != nil {
+					return i, nil, err
+				}
+				if alone {
+					if dev, err := t.Observe(m, i); dev != nil || err != nil {
+						return i, dev, err
+					}
+					m.Settle()
+				}
+			}
+			if !m.Open(conn) {
+				break
+			}
+		}
+		if i+1 == len(s.Steps) || !s.Steps[i+1].Join || s.Steps[i+1].Kind != Send || s.Steps[i+1].Conn != conn {
+			return i, nil, flush()
+		}
+	}
+}
+
+// At names a step, for messages.
+func (s *Script) At(i int) string {
+	if i < len(s.Steps) {
+		return fmt.Sprintf("%d, %s", i+1, &s.Steps[i])
+	}
+	return fmt.Sprintf("%d, the end", i+1)
+}

@@ -1,0 +1,169 @@
+package script
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"sampan/fuzz/model"
+)
+
+// String writes the script as text, without the answers.
+func (s *Script) String() string { return s.text(nil) }
+
+// Explain writes the script as text with the answers that the model gives.
+func (s *Script) Explain() string {
+	e := &explainer{}
+	Run(s, s.Rules(), e) // what the model says of itself is never a deviation
+	return s.text(e.said)
+}
+
+func (s *Script) text(said map[int][]string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "profile %s\n", s.Profile)
+	if s.Chunk > 0 {
+		fmt.Fprintf(&b, "chunks %d\n", s.Chunk)
+	}
+	for i := range s.Steps {
+		fmt.Fprintln(&b, &s.Steps[i])
+		for _, line := range said[i] {
+			fmt.Fprintf(&b, "    %s\n", line)
+		}
+	}
+	return b.String()
+}
+
+// String writes the step as a line, without a line feed.
+func (st *Step) String() string {
+	name := string(rune('A' + st.Conn))
+	switch st.Kind {
+	case Ack:
+		return fmt.Sprintf("%s ack %d", name, st.N)
+	case Cut:
+		return name + " cut"
+	case Wait:
+		return "wait " + st.For.String()
+	case Restart:
+		return "restart"
+	}
+	if st.Join {
+		name = "& " + name
+	}
+	return name + " " + packetText(st.Raw)
+}
+
+// Parse reads a script. Lines that are indented, empty or begin with # are left out.
+func Parse(text string) (*Script, error) {
+	s := &Script{Profile: "open"}
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		line = strings.TrimRight(line, " \t\r\n")
+		if line == "" || line[0] == '#' || line[0] == ' ' || line[0] == '\t' {
+			continue
+		}
+		if err := s.parseLine(fields(line)); err != nil {
+			return nil, fmt.Errorf("line %d: %w: %s", number, err, line)
+		}
+	}
+	return s, nil
+}
+
+func (s *Script) parseLine(words []string) error {
+	r := &reader{words: words}
+	var st Step
+	switch first := r.word(); first {
+	case "profile":
+		s.Profile = r.word()
+		if _, ok := model.ByName(s.Profile); !ok && r.err == nil {
+			return fmt.Errorf("no such profile")
+		}
+		return r.end()
+	case "chunks":
+		s.Chunk = r.number(1 << 20)
+		return r.end()
+	case "wait":
+		d, err := time.ParseDuration(r.word())
+		if err != nil || d < 0 {
+			return errWords
+		}
+		st = Step{Kind: Wait, For: d}
+		if err := r.end(); err != nil {
+			return err
+		}
+	case "restart":
+		st = Step{Kind: Restart}
+		if err := r.end(); err != nil {
+			return err
+		}
+	case "&":
+		st.Join = true
+		first = r.word()
+		fallthrough
+	default:
+		if len(first) != 1 || first[0] < 'A' || first[0] >= 'A'+Conns {
+			return fmt.Errorf("connections are A to %c", 'A'+Conns-1)
+		}
+		st.Conn = int(first[0] - 'A')
+		switch {
+		case r.is("cut"):
+			st.Kind = Cut
+			if err := r.end(); err != nil {
+				return err
+			}
+		case r.is("ack"):
+			st.Kind, st.N = Ack, r.number(1<<16)
+			if err := r.end(); err != nil {
+				return err
+			}
+		default:
+			raw, err := parsePacket(r.words)
+			if err != nil {
+				return err
+			}
+			st.Raw = raw
+		}
+		if st.Join && st.Kind != Send {
+			return fmt.Errorf("only packets can be joined")
+		}
+	}
+	s.Steps = append(s.Steps, st)
+	return nil
+}
+
+// end reports a mistake, or words that are left.
+func (r *reader) end() error {
+	if r.err == nil && len(r.words) > 0 {
+		return fmt.Errorf("not understood: %s", strconv.Quote(r.words[0]))
+	}
+	return r.err
+}
+
+// explainer is a target that does what the model says, and writes it down.
+type explainer struct{ said map[int][]string }
+
+func (e *explainer) Send(int, []byte) error   { return nil }
+func (e *explainer) Cut(int) error            { return nil }
+func (e *explainer) Wait(time.Duration) error { return nil }
+func (e *explainer) Restart() error           { return nil }
+
+func (e *explainer) Observe(m *model.Model, step int) (*model.Deviation, error) {
+	for i := range Conns {
+		packets, closed := m.Play(i)
+		for _, p := range packets {
+			e.say(step, fmt.Sprintf("%c < %s", 'A'+i, model.Describe(p)))
+		}
+		if closed {
+			e.say(step, fmt.Sprintf("%c < closed", 'A'+i))
+		}
+	}
+	return nil, nil
+}
+
+func (e *explainer) say(step int, line string) {
+	if e.said == nil {
+		e.said = make(map[int][]string)
+	}
+	e.said[step] = append(e.said[step], line)
+}
