@@ -1,0 +1,28 @@
+package crash
+
+import (
+	"context"
+	"errors"
+	"net"
+)
+
+// target is a broker that can be ended without warning and started again.
+type target interface {
+	// start returns when the broker accepts connections.
+	start(ctx context.Context) error
+
+	// kill ends it. Connections that dial has returned end too.
+	kill() error
+
+	// dial connects to it, and says which start of the broker it is, counted from 1. It fails with errDown
+	// while the broker does not run.
+	dial(ctx context.Context) (net.Conn, int, error)
+
+	// ended gets the reason if the broker that runs ends by itself.
+	ended() <-chan error
+
+	// close ends the broker, if it runs, in order.
+	close() error
+}
+
+var errDown = errors.New("the broker does not run")
