@@ -135,8 +135,12 @@ func (m *machine) message(t *rapid.T) *session.Message {
 		expires = m.now + session.Time(rapid.IntRange(1, 50).Draw(t, "expires in"))
 	}
 	msg := session.NewMessage([]byte("a/b"), payload, expires)
+	var to []session.ID // a message for a clean session may be stored for others
 	if m.persistent {
-		if err := m.store.Append(msg, []session.ID{m.s.ID()}); err != nil {
+		to = append(to, m.s.ID())
+	}
+	if m.persistent || rapid.Bool().Draw(t, "stored for others") {
+		if err := m.store.Append(msg, to); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -431,7 +435,8 @@ func (m *machine) restart(t *rapid.T) {
 		m.inFlight[i].send = false
 	}
 	for i := range m.waiting {
-		m.waiting[i].lost, m.waiting[i].dup = false, found.Until == 0
+		m.waiting[i].lost = false
+		m.waiting[i].dup = m.waiting[i].dup || found.Until == 0
 	}
 }
 

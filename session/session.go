@@ -90,7 +90,8 @@ func Create(store Store, identity string, o Options) (*Session, error) {
 //
 // If a connection used the session when the store stopped, the note that a message was sent may be lost
 // although the message arrived: nothing waits for those notes. Such a session's whole queue goes out with
-// DUP, since each of its messages may be a redelivery [MQTT-3.3.1-1].
+// DUP, since each of its messages may be a redelivery [MQTT-3.3.1-1]; also if it takes more connections, or
+// more restarts, until they are all sent.
 func Restore(store Store, r *Recovered, o Options) *Session {
 	s := New(o)
 	s.id, s.store = r.ID, store
@@ -110,6 +111,7 @@ func Restore(store Store, r *Recovered, o Options) *Session {
 			after = st.Ref
 		}
 		if n < len(batch) {
+			s.doubtful = r.Doubtful
 			if r.Until == 0 {
 				s.doubtful = after
 			}
@@ -209,7 +211,10 @@ func (s *Session) Enqueue(m *Message) {
 	if s.closed {
 		return
 	}
-	e := entry{m: m, ref: m.ref, size: int32(m.Size())}
+	e := entry{m: m, size: int32(m.Size())}
+	if s.id != 0 {
+		e.ref = m.ref // a clean session holds its messages itself, though others may have them stored
+	}
 	// A message that would not fit an empty queue must not push out those that do.
 	tooLarge := int64(e.size) > s.opts.MaxBytes
 	for s.queue.n >= s.opts.MaxMessages || s.bytes+int64(e.size) > s.opts.MaxBytes {
@@ -414,7 +419,10 @@ func (s *Session) Disconnect(until Time) {
 			sl.e.m = nil
 		}
 	}
-	s.note(Change{Kind: Disconnected, Until: until})
+	if s.queue.n == 0 || s.queue.at(0).ref > s.doubtful {
+		s.doubtful = 0 // all of them have been sent, and noted
+	}
+	s.note(Change{Kind: Disconnected, Until: until, Ref: s.doubtful})
 }
 
 // Close ends the session [MQTT-3.1.2-6]: its subscriptions, queue and place in the store are gone. The
