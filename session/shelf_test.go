@@ -29,6 +29,7 @@ type shelved struct {
 	identity  string
 	connected bool
 	until     session.Time
+	doubtful  session.Ref
 	subs      map[string]byte
 	queue     []session.Stored
 }
@@ -77,9 +78,9 @@ func (f *shelf) Record(changes []session.Change) error {
 		case session.Closed:
 			delete(f.sessions, c.Session)
 		case session.Connected:
-			s.connected, s.until = true, 0
+			s.connected, s.until, s.doubtful = true, 0, 0
 		case session.Disconnected:
-			s.connected, s.until = false, c.Until
+			s.connected, s.until, s.doubtful = false, c.Until, c.Ref
 		case session.Subscribed:
 			s.subs[c.Filter] = c.QoS
 		case session.Unsubscribed:
@@ -143,7 +144,7 @@ func (f *shelf) Recover(fn func(*session.Recovered) error) error {
 
 func (f *shelf) recovered(id session.ID) *session.Recovered {
 	s := f.sessions[id]
-	r := &session.Recovered{ID: id, Identity: s.identity, Until: s.until, Queued: len(s.queue)}
+	r := &session.Recovered{ID: id, Identity: s.identity, Until: s.until, Doubtful: s.doubtful, Queued: len(s.queue)}
 	for _, q := range s.queue {
 		r.QueuedBytes += int64(q.Size)
 	}

@@ -64,7 +64,8 @@ const (
 	Closed ChangeKind = iota + 1
 	// Connected: a connection uses the session; it does not expire.
 	Connected
-	// Disconnected: no connection uses the session; it expires at Until (0: never).
+	// Disconnected: no connection uses the session; it expires at Until (0: never). Messages in its queue up
+	// to Ref may have been sent although no Sent says so.
 	Disconnected
 	// Subscribed: the subscription Filter, QoS was added, or its QoS replaced.
 	Subscribed
@@ -100,6 +101,7 @@ type Recovered struct {
 	ID            ID
 	Identity      string
 	Until         Time // 0: it was connected, or never expires
+	Doubtful      Ref  // Ref of the last Disconnected
 	Subscriptions []Subscription
 	Queued        int   // messages in its queue, in flight ones included
 	QueuedBytes   int64 // their Stored.Size, added up

@@ -30,6 +30,7 @@ type Store struct {
 type storedSession struct {
 	identity string
 	until    session.Time
+	doubtful session.Ref
 	subs     map[string]byte
 	queue    []session.Stored
 }
@@ -172,9 +173,9 @@ func (s *Store) Record(changes []session.Change) error {
 		case session.Closed:
 			delete(s.sessions, c.Session)
 		case session.Connected:
-			st.until = 0
+			st.until, st.doubtful = 0, 0
 		case session.Disconnected:
-			st.until = c.Until
+			st.until, st.doubtful = c.Until, c.Ref
 		case session.Subscribed:
 			st.subs[c.Filter] = c.QoS
 		case session.Unsubscribed:
@@ -250,7 +251,7 @@ func (s *Store) Recover(fn func(*session.Recovered) error) error {
 	}
 	var found []*session.Recovered
 	for id, st := range s.sessions {
-		r := &session.Recovered{ID: id, Identity: st.identity, Until: st.until, Queued: len(st.queue)}
+		r := &session.Recovered{ID: id, Identity: st.identity, Until: st.until, Doubtful: st.doubtful, Queued: len(st.queue)}
 		for f, qos := range st.subs {
 			r.Subscriptions = append(r.Subscriptions, session.Subscription{Filter: f, QoS: qos})
 		}

@@ -34,6 +34,7 @@ type shard struct {
 type state struct {
 	identity string
 	until    session.Time
+	doubtful session.Ref
 	filters  map[string]byte
 	queue    queue
 	bytes    int64 // of the packets of the messages in the queue
@@ -125,9 +126,9 @@ func (x *index) change(st *state, c *session.Change) {
 	case session.Closed:
 		x.close(c.Session, st)
 	case session.Connected:
-		st.until = 0
+		st.until, st.doubtful = 0, 0
 	case session.Disconnected:
-		st.until = c.Until
+		st.until, st.doubtful = c.Until, c.Ref
 	case session.Subscribed:
 		if _, replaced := st.filters[c.Filter]; !replaced {
 			sh.subs++

@@ -8,7 +8,8 @@ import (
 // A part of a recPart is a session as it is when it is written, or a range of its queue:
 //
 //	flags, session
-//	the first part: identity, expiry, number of subscriptions, each with filter and QoS
+//	the first part: identity, expiry, the last doubtful message, number of subscriptions, each with filter
+//	    and QoS
 //	number of messages, each with
 //	    the difference of its Ref to the one before
 //	    packet identifier
@@ -55,6 +56,7 @@ func (x *index) appendPart(b []byte, id session.ID, st *state, first bool, after
 	if first {
 		b = appendString(b, st.identity)
 		b = appendInt(b, int64(st.until))
+		b = appendUint(b, uint64(st.doubtful))
 		b = appendUint(b, uint64(len(st.filters)))
 		for f, qos := range st.filters {
 			b = appendString(b, f)
@@ -131,10 +133,11 @@ func (r *recovery) part(d *decoder) {
 func (r *recovery) partHead(d *decoder, id session.ID, known bool) *state {
 	identity := d.string()
 	until := session.Time(d.int())
+	doubtful := session.Ref(d.uint())
 	var st *state
 	if !known && !d.bad {
 		st = r.index.open(id, identity)
-		st.until, st.partial = until, true
+		st.until, st.doubtful, st.partial = until, doubtful, true
 	}
 	for n := d.uint(); n > 0 && !d.bad; n-- {
 		filter := d.string()

@@ -182,6 +182,7 @@ func appendChange(b []byte, c *session.Change) []byte {
 	switch c.Kind {
 	case session.Disconnected:
 		b = appendInt(b, int64(c.Until))
+		b = appendUint(b, uint64(c.Ref))
 	case session.Subscribed:
 		b = append(b, c.QoS)
 		b = appendString(b, c.Filter)
@@ -203,6 +204,7 @@ func (d *decoder) change() (c session.Change) {
 	case session.Closed, session.Connected:
 	case session.Disconnected:
 		c.Until = session.Time(d.int())
+		c.Ref = session.Ref(d.uint())
 	case session.Subscribed:
 		c.QoS = d.byte()
 		c.Filter = d.string()

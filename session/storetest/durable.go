@@ -32,7 +32,7 @@ func testReopen(t *testing.T, target Target) {
 				session.Change{Kind: session.Subscribed, Session: other, Filter: fmt.Sprint("f", round), QoS: byte(round % 2)},
 				session.Change{Kind: session.Subscribed, Session: other, Filter: "always", QoS: byte(round % 2)},
 				session.Change{Kind: session.Unsubscribed, Session: other, Filter: fmt.Sprint("f", round-2)},
-				session.Change{Kind: session.Disconnected, Session: other, Until: session.Time(round + 1)})
+				session.Change{Kind: session.Disconnected, Session: other, Until: session.Time(round + 1), Ref: session.Ref(round)})
 			if int(other)%2 == round%2 {
 				changes = append(changes, session.Change{Kind: session.Connected, Session: other})
 			}

@@ -125,6 +125,7 @@ func (m *Machine) change(t *rapid.T, id session.ID) session.Change {
 	switch c.Kind {
 	case session.Disconnected:
 		c.Until = session.Time(rapid.Int64Range(0, 1<<41).Draw(t, "until"))
+		c.Ref = session.Ref(rapid.Uint64Range(0, 2000).Draw(t, "doubtful"))
 	case session.Subscribed, session.Unsubscribed:
 		c.Filter = rapid.SampledFrom([]string{"a", "b/+", "c/#", "$x", "a/much/longer/filter/é"}).Draw(t, "filter")
 		c.QoS = byte(rapid.IntRange(0, 1).Draw(t, "qos"))

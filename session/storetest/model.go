@@ -22,6 +22,7 @@ type Model struct {
 type Session struct {
 	Identity      string
 	Until         session.Time
+	Doubtful      session.Ref
 	Subscriptions map[string]byte
 	Queue         []session.Stored
 }
@@ -41,7 +42,7 @@ func NewModel() *Model {
 func (m *Model) Clone() *Model {
 	c := &Model{Sessions: map[session.ID]*Session{}, Messages: maps.Clone(m.Messages)}
 	for id, s := range m.Sessions {
-		c.Sessions[id] = &Session{s.Identity, s.Until, maps.Clone(s.Subscriptions), slices.Clone(s.Queue)}
+		c.Sessions[id] = &Session{s.Identity, s.Until, s.Doubtful, maps.Clone(s.Subscriptions), slices.Clone(s.Queue)}
 	}
 	return c
 }
@@ -73,9 +74,9 @@ func (m *Model) Record(c session.Change) {
 	case session.Closed:
 		delete(m.Sessions, c.Session)
 	case session.Connected:
-		s.Until = 0
+		s.Until, s.Doubtful = 0, 0
 	case session.Disconnected:
-		s.Until = c.Until
+		s.Until, s.Doubtful = c.Until, c.Ref
 	case session.Subscribed:
 		s.Subscriptions[c.Filter] = c.QoS
 	case session.Unsubscribed:
@@ -109,7 +110,7 @@ func (m *Model) waiting() map[session.Ref]Message {
 // Equal reports whether two stores hold the same.
 func (m *Model) Equal(other *Model) bool {
 	return maps.EqualFunc(m.Sessions, other.Sessions, func(a, b *Session) bool {
-		return a.Identity == b.Identity && a.Until == b.Until && slices.Equal(a.Queue, b.Queue) &&
+		return a.Identity == b.Identity && a.Until == b.Until && a.Doubtful == b.Doubtful && slices.Equal(a.Queue, b.Queue) &&
 			maps.Equal(a.Subscriptions, b.Subscriptions)
 	}) && maps.Equal(m.waiting(), other.waiting())
 }
@@ -126,7 +127,7 @@ func Recover(s session.Store) (*Model, error) {
 		if m.Sessions[r.ID] != nil {
 			return fmt.Errorf("session %d was recovered twice", r.ID)
 		}
-		st := &Session{Identity: r.Identity, Until: r.Until, Subscriptions: map[string]byte{}}
+		st := &Session{Identity: r.Identity, Until: r.Until, Doubtful: r.Doubtful, Subscriptions: map[string]byte{}}
 		for _, sub := range r.Subscriptions {
 			if _, twice := st.Subscriptions[sub.Filter]; twice {
 				return fmt.Errorf("session %d has subscription %q twice", r.ID, sub.Filter)
