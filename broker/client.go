@@ -159,7 +159,7 @@ func (cl *client) flushSession(s *session.Session) bool {
 func (cl *client) pump(b *batch) {
 	cl.mu.Lock()
 	for cl.pumpLoaded(b) {
-		cl.load()
+		cl.load(b)
 	}
 	drops := cl.takeCounters()
 	cl.mu.Unlock()
@@ -203,14 +203,15 @@ func (cl *client) pumpLoaded(b *batch) (load bool) {
 // loadBatch is how many stored messages are read back at a time.
 const loadBatch = 32
 
-// load reads the next stored messages back, without the lock, since that may take a disk. Called with
-// cl.mu held, which it releases and takes again.
-func (cl *client) load() {
+// load reads the next stored messages back, without the lock and without a claim to any outbound, since that
+// may take a disk. Called with cl.mu held, which it releases and takes again.
+func (cl *client) load(b *batch) {
 	var refs [loadBatch]session.Ref
 	s := cl.session
 	n := s.Wanted(refs[:])
 	cl.loading = true
 	cl.mu.Unlock()
+	b.flush()
 	var messages [loadBatch]*session.Message
 	for i, r := range refs[:n] {
 		messages[i], _ = cl.broker.store.Load(r) // a failure leaves nil: Loaded counts it

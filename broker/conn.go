@@ -112,10 +112,11 @@ func (c *conn) handleChunk(buf []byte, n, had int) (rest []byte, deep bool, err 
 		block.Put(buf)
 		return nil, false, err
 	}
+	rest = keep(buf, used, n)
 	if p := c.principal; p != nil && p.Quota != nil {
 		c.pause(p.Quota.Read(b.ticker.Nanos(), n-had))
 	}
-	return keep(buf, used, n), deep, nil
+	return rest, deep, nil
 }
 
 // finish lets go of everything, on the connection's goroutine.

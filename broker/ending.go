@@ -63,6 +63,7 @@ func (c *conn) closeSocket() {
 		c.socket.Close()
 		return
 	}
+	c.socket.Interrupt() // the reader need not wait for that
 	c.broker.goroutines.add()
 	go func() { // ends when Close does
 		defer c.broker.goroutines.done()

@@ -194,6 +194,9 @@ func (c *Conn) Write(b []byte, stall time.Duration) error {
 // Close closes the connection. Calls under way return with an error.
 func (c *Conn) Close() error { return c.nc.Close() }
 
+// Interrupt makes a Fill that waits, and every later one, return with an error.
+func (c *Conn) Interrupt() { c.nc.SetReadDeadline(time.Unix(1, 0)) }
+
 // CloseWrite tells the other side that nothing more will come, if the connection can say so.
 func (c *Conn) CloseWrite() error {
 	if cw, ok := c.nc.(interface{ CloseWrite() error }); ok {
