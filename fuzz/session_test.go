@@ -15,6 +15,8 @@ import (
 	"sampan/fuzz/script"
 )
 
+var hunt = flag.Duration("hunt", 0, "how long TestSessionFixed looks for a script that fails")
+
 var update = flag.Bool("update", false, "write the answers into the scripts, and the seeds made of them")
 
 // FuzzSession: whatever clients do, the broker does what the model says, step by step, and leaves no
@@ -99,18 +101,26 @@ func TestSessionRandom(t *testing.T) {
 }
 
 // TestSessionFixed carries out the same scripts every time and tells how many a second: go test -v -cpu 1
-// -run TestSessionFixed.
+// -run TestSessionFixed. With -hunt it goes on for that time, and reduces the first script that fails to
+// its shortest form; this is how mutants are caught (make mutants).
 func TestSessionFixed(t *testing.T) {
-	const count, length = 1000, 30
-	steps := 0
+	count, steps := 0, 0
 	begin := time.Now()
-	for seed := range uint64(count) {
-		s := script.Random(seed, length)
+	for ; count < 1000 || time.Since(begin) < *hunt; count++ {
+		s := script.Random(uint64(count), 4+count%30)
 		steps += len(s.Steps)
+		r := inprocess.Run(t, s)
+		if failure(s, r) == "" {
+			continue
+		}
+		took := time.Since(begin)
+		fails := func(s *script.Script) bool { return failure(s, inprocess.Run(t, s)) != "" }
+		s = script.Minimise(s, 500, fails)
+		t.Logf("caught after %d scripts, %v, in %d steps", count+1, took.Round(time.Millisecond), len(s.Steps))
 		report(t, s, inprocess.Run(t, s))
 	}
 	took := time.Since(begin)
-	t.Logf("%.0f scripts a second, of %d steps on average", count/took.Seconds(), steps/count)
+	t.Logf("%.0f scripts a second, of %.1f steps on average", float64(count)/took.Seconds(), float64(steps)/float64(count))
 }
 
 // scripts reads testdata/scripts.

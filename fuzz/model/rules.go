@@ -89,10 +89,15 @@ func Standard() Rules {
 
 // ByName returns the rules called so: platform, open, small or standard.
 func ByName(name string) (Rules, bool) {
-	for _, r := range []Rules{Platform(), Open(), Small(), Standard()} {
-		if r.Name == name {
-			return r, true
-		}
+	switch name {
+	case "platform":
+		return Platform(), true
+	case "open":
+		return Open(), true
+	case "small":
+		return Small(), true
+	case "standard":
+		return Standard(), true
 	}
 	return Rules{}, false
 }
