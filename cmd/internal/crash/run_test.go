@@ -1,0 +1,72 @@
+package crash
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"sampan/session/wal"
+	"sampan/session/wal/vfs"
+)
+
+// short is a run of a second or two, with a broker that often dies before its clients are back.
+func short(kills int, seed uint64) Options {
+	return Options{
+		Kills: kills, PowerCuts: true, Durability: "disk", Publishers: 4, Subscribers: 3, Rate: 3000,
+		MinInterval: 2 * time.Millisecond, MaxInterval: 120 * time.Millisecond, Timeout: 20 * time.Second, Seed: seed,
+	}
+}
+
+func TestNothingIsLostInPowerCuts(t *testing.T) {
+	kills := 20
+	if testing.Short() {
+		kills = 8
+	}
+	said := 0
+	o := short(kills, 1)
+	o.Progress = func(p Progress) { said++ }
+	report, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !report.OK() || report.Kills != kills || said != kills {
+		t.Errorf("%d kills, %d lines of progress, %+v", report.Kills, said, report)
+	}
+	if report.Redelivered == 0 || report.Published == report.Acknowledged {
+		t.Errorf("no crash hit anything: %+v", report)
+	}
+}
+
+// A disk that says that it has synced, and has not, must be found out; so must a level that promises less.
+func TestLiesAreFoundOut(t *testing.T) {
+	for name, change := range map[string]func(*powered){
+		"a disk that does not sync": func(p *powered) { p.wrap = func(fs vfs.FS) vfs.FS { return liar{fs} } },
+		"level os in a power cut":   func(p *powered) { p.level = wal.OS },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := short(6, 1)
+			o.MinInterval, o.Timeout = 60*time.Millisecond, 5*time.Second
+			p := newPowered(rand.New(rand.NewPCG(1, 1)))
+			change(p)
+			report, err := drive(t.Context(), o, p, rand.New(rand.NewPCG(1, 2)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if report.OK() || report.FaultsByKind[Lost]+report.FaultsByKind[Broker]+report.FaultsByKind[NoSession] == 0 {
+				t.Errorf("nothing was found: %+v", report)
+			}
+		})
+	}
+}
+
+// liar is a directory whose files do not sync.
+type liar struct{ vfs.FS }
+
+func (l liar) Open(name string, create bool) (vfs.File, error) {
+	f, err := l.FS.Open(name, create)
+	return lyingFile{f}, err
+}
+
+type lyingFile struct{ vfs.File }
+
+func (lyingFile) Sync() error { return nil }
