@@ -42,7 +42,7 @@ func (p *Phase) bottleneck(s *scenario.Scenario) string {
 func (p *Phase) late(s *scenario.Scenario) string {
 	lag := p.Times.Lag.Quantile(0.99)
 	main := p.Times.Delivery
-	if main.Count() == 0 {
+	if s.Kind == scenario.Connect || s.Kind == scenario.Churn || s.Kind == scenario.Idle {
 		main = p.Times.Connect
 	}
 	if lag > lagAllowed && lag > main.Quantile(0.99)/2 {

@@ -30,7 +30,8 @@ type round struct {
 	self     *proc.Group
 	before   proc.Usage // of the broker, before the first connection
 	began    time.Time
-	reading  reading     // the last one
+	series   window      // since the last point of the series
+	told     window      // since progress was told
 	times    *load.Times // of the last measured part: what began in it may end later
 	result   Measurement
 }
@@ -41,7 +42,7 @@ const connections = "connections"
 // measure does a scenario once. The error is about the machine or the
 // configuration; what the broker does wrong is in the measurement.
 func measure(ctx context.Context, cfg *Config, number, rounds int) (Measurement, error) {
-	r := &round{Config: cfg, name: cfg.Target.name(), round: number, rounds: rounds, self: proc.NewGroup(os.Getpid())}
+	r := &round{Config: cfg, name: cfg.Target.name(), round: number, rounds: rounds, self: proc.Alone(os.Getpid())}
 	addr := cfg.Target.Addr
 	if len(cfg.Target.PIDs) > 0 {
 		r.broker = proc.NewGroup(cfg.Target.PIDs...)
@@ -69,7 +70,8 @@ func measure(ctx context.Context, cfg *Config, number, rounds int) (Measurement,
 	}
 	defer r.engine.Close()
 	r.began = time.Now()
-	r.reading = r.read()
+	first := r.read()
+	r.series.from, r.told.from = first, first
 	err := r.run(ctx)
 	r.finish()
 	if ctx.Err() != nil {
@@ -166,6 +168,8 @@ func (r *round) read() (now reading) {
 	if r.times != nil {
 		r.times.Merge(now.Measured)
 	}
+	r.series.add(&now)
+	r.told.add(&now)
 	return now
 }
 

@@ -59,17 +59,21 @@ func (m *Measurement) Metrics(s *scenario.Scenario) (all []Value) {
 	open := s.Rate > 0
 	if !bound || !open {
 		for i := len(m.Phases) - 1; i >= 0; i-- {
-			p := &m.Phases[i]
-			add(p.Unit+"_per_cpu_second", "/CPU-s", false, p.PerCPU())
+			if p := &m.Phases[i]; !p.holds() {
+				add(p.Unit+"_per_cpu_second", "/CPU-s", false, p.PerCPU())
+			}
 		}
 	}
 	if p.holds() {
-		add("kb_per_connection", "KB", true, p.PerConnection()/1024)
+		all, added := p.PerConnection()
+		add("kb_per_connection", "KB", true, all/1024)
+		add("kb_added_per_connection", "KB", true, added/1024)
 	}
 	if !bound {
 		for i := len(m.Phases) - 1; i >= 0; i-- {
-			p := &m.Phases[i]
-			add(p.Unit+"_per_second", "/s", false, p.Rate())
+			if p := &m.Phases[i]; !p.holds() {
+				add(p.Unit+"_per_second", "/s", false, p.Rate())
+			}
 		}
 		times("latency", func(t *load.Times) *hist.Histogram { return t.Delivery })
 		times("ack", func(t *load.Times) *hist.Histogram { return t.Ack })

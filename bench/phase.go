@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"sampan/bench/hist"
 	"sampan/bench/load"
 )
 
@@ -14,7 +15,7 @@ const (
 	points = 60
 	// soonest and latest bound the time between two points.
 	soonest = 200 * time.Millisecond
-	latest  = 10 * time.Second
+	latest  = time.Minute
 	// tickTime is about how often progress is told.
 	tickTime = time.Second
 )
@@ -75,7 +76,8 @@ func (r *round) wait(ctx context.Context, p part, began *reading) (*reading, err
 		<-watched
 	}()
 	every := min(max(p.last/points, soonest), latest)
-	look := every
+	sample := min(every, tickTime)
+	look := sample
 	if p.done != nil {
 		look = quickLook
 	}
@@ -87,7 +89,7 @@ func (r *round) wait(ctx context.Context, p part, began *reading) (*reading, err
 		defer timer.Stop()
 		end = timer.C
 	}
-	sampled, told := time.Now(), time.Now()
+	sampled, pointed, told := time.Now(), time.Now(), time.Now()
 	for {
 		var over bool
 		var err error
@@ -104,14 +106,19 @@ func (r *round) wait(ctx context.Context, p part, began *reading) (*reading, err
 			count := r.engine.Count()
 			over = over || p.done(&count)
 		}
-		if !over && err == nil && time.Since(sampled) < every {
+		// A ticker may be a little early.
+		const nearly = soonest / 10
+		if !over && err == nil && time.Since(sampled) < sample-nearly {
 			continue
 		}
 		now := r.read()
 		sampled = time.Now()
-		r.point(p.name, &now)
-		if time.Since(told) >= tickTime || over {
-			told = time.Now()
+		if over || err != nil || sampled.Sub(pointed) >= every-nearly {
+			pointed = sampled
+			r.point(p.name, &now)
+		}
+		if over || sampled.Sub(told) >= tickTime-nearly {
+			told = sampled
 			r.tell(&p, began, &now)
 		}
 		if over || err != nil {
@@ -154,38 +161,61 @@ func (r *round) phase(p *part, from, to *reading) Phase {
 	return f
 }
 
-// point adds to the series what happened since the last reading.
-func (r *round) point(phase string, now *reading) {
-	last := &r.reading
+// window is what happened from one point to the next.
+type window struct {
+	from    reading
+	arrived *hist.Histogram // latencies
+}
+
+// add takes part in a new reading.
+func (w *window) add(now *reading) {
+	if w.arrived == nil {
+		w.arrived = hist.New()
+	}
+	w.arrived.Merge(now.Measured.Delivery)
+	w.arrived.Merge(now.Other.Delivery)
+}
+
+// end makes a point of the window and begins the next one; false if no time
+// has passed.
+func (w *window) end(r *round, phase string, now *reading) (Point, bool) {
+	last := &w.from
 	seconds := (now.At - last.At).Seconds()
 	if seconds <= 0 {
-		return
+		return Point{}, false
 	}
 	rate := func(from, to uint64) float64 { return float64(to-from) / seconds }
-	arrived := now.Other.Delivery
-	arrived.Merge(now.Measured.Delivery)
-	r.result.Series = append(r.result.Series, Point{
+	p := Point{
 		At: time.Since(r.began).Seconds(), Phase: phase, Online: now.Online,
 		Sent:      rate(last.Sent, now.Sent),
 		Delivered: rate(last.Delivered, now.Delivered),
 		Connects:  rate(last.Connects, now.Connects),
-		P50:       microseconds(arrived.Quantile(0.5)),
-		P99:       microseconds(arrived.Quantile(0.99)),
+		P50:       microseconds(w.arrived.Quantile(0.5)),
+		P99:       microseconds(w.arrived.Quantile(0.99)),
 		CPU:       (now.broker.CPU - last.broker.CPU).Seconds() / seconds,
 		RSS:       now.broker.RSS,
 		Missing:   now.Missing, Backlog: now.Backlog,
-	})
-	r.reading = *now
+	}
+	w.from = *now
+	w.arrived.Reset()
+	return p, true
+}
+
+// point adds to the series what happened since the last point.
+func (r *round) point(phase string, now *reading) {
+	if p, ok := r.series.end(r, phase, now); ok {
+		r.result.Series = append(r.result.Series, p)
+	}
 }
 
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// tell makes progress of the last point.
+// tell makes progress of what happened since it was told last.
 func (r *round) tell(p *part, began, now *reading) {
-	if r.Progress == nil || len(r.result.Series) == 0 {
+	last, ok := r.told.end(r, p.name, now)
+	if r.Progress == nil || !ok {
 		return
 	}
-	last := r.result.Series[len(r.result.Series)-1]
 	r.tick(Tick{
 		Phase: p.name, Elapsed: now.At - began.At, Total: p.last,
 		Online: now.Online, Sent: last.Sent, Received: last.Delivered, Connects: last.Connects,

@@ -149,13 +149,15 @@ func (p *Phase) PerCPU() float64 {
 	return float64(p.Count) / p.Broker.CPU
 }
 
-// PerConnection is by how many bytes the broker's memory has grown for each
-// connection that it has now; 0 if that is not known.
-func (p *Phase) PerConnection() float64 {
-	if p.Broker == nil || p.Counters.Online <= 0 || p.Broker.RSS <= p.Broker.RSSBefore {
-		return 0
+// PerConnection is the broker's resident memory in bytes for each connection
+// that it has now: all of it, and what was added since before the first
+// connection. Both are 0 if that is not known.
+func (p *Phase) PerConnection() (all, added float64) {
+	if p.Broker == nil || p.Counters.Online <= 0 {
+		return 0, 0
 	}
-	return float64(p.Broker.RSS-p.Broker.RSSBefore) / float64(p.Counters.Online)
+	n := float64(p.Counters.Online)
+	return float64(p.Broker.RSS) / n, max(float64(p.Broker.RSS)-float64(p.Broker.RSSBefore), 0) / n
 }
 
 // counted is the faults that make an error: all, but for losses at QoS 0 up

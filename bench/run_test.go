@@ -121,7 +121,7 @@ func TestEveryKind(t *testing.T) {
 			}
 			wanted := map[scenario.Kind]string{
 				scenario.Connect: "connect_p99", scenario.Churn: "cycle_p99", scenario.Takeover: "cycle_p99",
-				scenario.Idle: "broker_rss", scenario.Offline: "ack_p99",
+				scenario.Idle: "kb_per_connection", scenario.Offline: "ack_p99",
 			}[v.Kind]
 			if wanted == "" {
 				wanted = "latency_p99"
@@ -352,6 +352,7 @@ func TestSearch(t *testing.T) {
 	s.Rate = 200
 	b := fake.Start(t, fake.Behaviour{})
 	cfg := Config{Scenario: s, Target: Target{Addr: b.Addr}, trusting: true}
+	cfg.Load.StallTime = 100 * time.Millisecond
 	h, err := Search(context.Background(), cfg, Bound{P99: time.Minute, Most: 800})
 	if err != nil || h.Rate != 800 || h.Limit != "most" || len(h.Steps) != 3 {
 		t.Errorf("without a limit: %+v, %v", h, err)

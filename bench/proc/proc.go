@@ -36,8 +36,12 @@ type Usage struct {
 // Group is a set of processes, and those that they have started.
 type Group struct {
 	roots []int
+	alone bool  // without those that they have started
 	known []int // those that ran at the last Read
 }
 
 // NewGroup makes a group of processes by their ids.
 func NewGroup(pids ...int) *Group { return &Group{roots: pids} }
+
+// Alone makes a group of one process, without those that it has started.
+func Alone(pid int) *Group { return &Group{roots: []int{pid}, alone: true} }

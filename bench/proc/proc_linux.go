@@ -20,7 +20,12 @@ const clockTick = 10 * time.Millisecond
 // PIDs lists the processes of the group that are running.
 func (g *Group) PIDs() (pids []int) {
 	for _, pid := range g.roots {
-		if _, err := stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
+		_, err := stat(fmt.Sprintf("/proc/%d", pid))
+		switch {
+		case err != nil:
+		case g.alone:
+			pids = append(pids, pid)
+		default:
 			pids = appendTree(pids, pid)
 		}
 	}

@@ -67,6 +67,9 @@ func TestChildrenBelong(t *testing.T) {
 	if len(pids) != 2 || !slices.Contains(pids, c.Process.Pid) {
 		t.Errorf("processes %v, want %d and its child", pids, c.Process.Pid)
 	}
+	if pids := Alone(c.Process.Pid).PIDs(); len(pids) != 1 {
+		t.Errorf("alone: processes %v", pids)
+	}
 	in.Close()
 	c.Wait()
 	if _, err := g.Read(); err == nil {

@@ -203,7 +203,7 @@ func (g *group) overview(targets []legend) overviewRow {
 func (g *group) section(color func(string) int) section {
 	s := section{ID: fileName(g.name), Name: g.name, About: g.about, How: rounds(g)}
 	for _, m := range g.metrics() {
-		if !strings.HasSuffix(m.Name, "_per_cpu_second") && !strings.HasSuffix(m.Name, "_per_second") && m.Name != "kb_per_connection" {
+		if !strings.HasSuffix(m.Name, "_per_cpu_second") && !strings.HasSuffix(m.Name, "_per_second") && m.Name != "kb_per_connection" && m.Name != "broker_cpu" {
 			continue
 		}
 		if svg := g.bars(m, color); svg != "" {
