@@ -24,6 +24,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	path := filepath.Join(dir, "sampan")
 	build := exec.Command("go", "build", "-o", path, "../sampan")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -34,11 +35,14 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	if path, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	if built != "" {
+		os.RemoveAll(built)
 	}
 	os.Exit(status)
 }
+
+// built is the folder of the binary, once there is one.
+var built string
 
 // sampan runs a command and returns what it prints.
 func sampan(t *testing.T, args ...string) string {

@@ -49,8 +49,8 @@ var deviceImport = define("device.import", func(_ context.Context, b *Backend, p
 	return result, err
 })
 
-// partBytes is about the size of the parts in which a file travels.
-const partBytes = 1 << 20
+// partBytes is about the size of the parts in which a file travels. Tests make it smaller.
+var partBytes = 1 << 20
 
 // Import reads a CSV file of devices and adds them; Replace gives those that are there the file's secrets.
 // The file travels in parts of whole lines, each with the line that names the columns, if there is one.
