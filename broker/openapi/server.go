@@ -67,12 +67,17 @@ func (s *Server) Stats() (served, refused uint64) { return s.served.Load(), s.re
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := requestID()
 	action, params, asXML, err := s.accept(w, r)
 	var result object
 	if err == nil {
 		result, err = s.do(r.Context(), action, params)
 	}
+	s.answer(w, r, action, result, err, asXML)
+}
+
+// answer writes what a request comes to.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, action string, result object, err error, asXML bool) {
+	id := requestID()
 	status, root := http.StatusOK, action+"Response"
 	answer := object{{"RequestId", id}}
 	if err == nil {

@@ -51,7 +51,7 @@ func parseAuthorization(header string) (a authorization, ok bool) {
 // sign3 is the signature of a request whose body is body.
 func sign3(r *http.Request, headers []string, query url.Values, body []byte, secret string) string {
 	var canonical strings.Builder
-	canonical.WriteString(r.Method + "\n" + "/" + "\n" + canonicalQuery(query, "") + "\n")
+	canonical.WriteString(r.Method + "\n" + r.URL.EscapedPath() + "\n" + canonicalQuery(query, "") + "\n")
 	for _, name := range headers {
 		value := strings.Join(r.Header.Values(name), ",")
 		if name == "host" {

@@ -3,12 +3,14 @@ package platform
 import (
 	"errors"
 	"net/http"
+	"net/url"
 
 	"sampan/broker/credential"
 	"sampan/broker/device"
 )
 
-// Endpoint is where devices are told to connect after they have authenticated over HTTP.
+// Endpoint is where devices are told to connect after they have authenticated over HTTP. Without a Host it is
+// the one that the device has used for that.
 type Endpoint struct {
 	Host string
 	Port int
@@ -143,6 +145,9 @@ func (p *Platform) httpTicket(r *http.Request, endpoint Endpoint) (int, string, 
 		Port int    `json:"port"`
 	}
 	id := d.IotID()
+	if endpoint.Host == "" {
+		endpoint.Host = (&url.URL{Host: r.Host}).Hostname()
+	}
 	return authOK, "success", struct {
 		IotID     string          `json:"iotId"`
 		IotToken  string          `json:"iotToken"`

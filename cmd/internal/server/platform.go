@@ -23,6 +23,7 @@ type endpoint struct {
 	registry *device.Registry
 	platform *platform.Platform
 	api      *httpServer
+	streams  *openapi.Streams
 	control  *control.Server
 }
 
@@ -69,23 +70,25 @@ func (e *endpoint) open(s *Settings, observer broker.Observer, log *slog.Logger)
 	return nil
 }
 
-// listen opens the API and the control socket for the broker.
-func (e *endpoint) listen(s *Settings, b *broker.Broker, log *slog.Logger) (err error) {
+// listen opens the API and the control socket for the broker. mqtt is where devices are told to connect that
+// ask over HTTP.
+func (e *endpoint) listen(s *Settings, b *broker.Broker, mqtt platform.Endpoint, log *slog.Logger) (err error) {
 	backend := &control.Backend{Registry: e.registry, Live: &control.Live{Broker: b, Platform: e.platform}}
 	if e.control, err = control.Serve(s.Data, backend, log); err != nil {
 		return err
 	}
-	e.api, err = serveHTTP("API", s.API, e.handler(s, b, log), log)
+	e.api, err = serveHTTP("API", s.API, e.handler(s, b, mqtt, log), log)
 	return err
 }
 
-// handler is the server-side API.
-func (e *endpoint) handler(s *Settings, b *broker.Broker, log *slog.Logger) http.Handler {
+// handler is what speaks HTTP: the server-side API at /, its streams at /stream, and the authentication of
+// devices below /auth/.
+func (e *endpoint) handler(s *Settings, b *broker.Broker, mqtt platform.Endpoint, log *slog.Logger) http.Handler {
 	actions := &openapi.Backend{
 		Registry: e.registry, Broker: b, RRPC: e.platform.RRPC, Key: e.platform.SessionKey, MayReceive: e.platform.MayReceive,
 		Services: e.platform.Services(), Gateways: e.platform.Gateways(), Quantities: s.quotas(),
 	}
-	return openapi.NewServer(openapi.Options{
+	api := openapi.NewServer(openapi.Options{
 		AccessKey: func(id string) (string, bool) {
 			key, err := e.registry.AccessKey(id)
 			if err != nil || key.Disabled {
@@ -96,10 +99,19 @@ func (e *endpoint) handler(s *Settings, b *broker.Broker, log *slog.Logger) http
 		Actions: actions.Actions(),
 		Logger:  log,
 	})
+	e.streams = api.Streams(b)
+	mux := http.NewServeMux()
+	mux.Handle("/", api)
+	mux.Handle("/stream", e.streams)
+	mux.Handle("/auth/", e.platform.AuthHandler(mqtt))
+	return mux
 }
 
 // stop ends what others ask for; requests that are under way may end until ctx does.
 func (e *endpoint) stop(ctx context.Context) {
+	if e.streams != nil {
+		e.streams.Close()
+	}
 	e.api.shutdown(ctx)
 	e.control.Close()
 }

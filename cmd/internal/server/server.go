@@ -62,7 +62,7 @@ func Start(s *Settings, log *logging.Log) (_ *Server, err error) {
 		srv.listeners = append(srv.listeners, ln)
 	}
 	if srv.Platform != nil {
-		if err = srv.endpoint.listen(s, srv.Broker, log.Logger); err != nil {
+		if err = srv.endpoint.listen(s, srv.Broker, srv.mqtt(), log.Logger); err != nil {
 			return nil, err
 		}
 	}
@@ -105,6 +105,16 @@ func (srv *Server) newBroker() (err error) {
 		err = errors.Join(err, options.Store.Close())
 	}
 	return err
+}
+
+// mqtt is the first listener that is reached by host and port.
+func (srv *Server) mqtt() (at platform.Endpoint) {
+	for _, ln := range srv.listeners {
+		if u := ln.URL(); u.Scheme != address.Unix {
+			return platform.Endpoint{Host: u.Host, Port: int(u.Port)}
+		}
+	}
+	return at
 }
 
 // measured serves the metrics of everything that runs.

@@ -1,0 +1,192 @@
+package openapi
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"sampan/broker"
+	"sampan/packet"
+)
+
+// StreamAction is the Action of a signed request for a stream; see Server.Stream.
+const StreamAction = "Stream"
+
+const (
+	// maxStreams bounds the streams that are open at one time.
+	maxStreams = 128
+	// heartbeat is how often a stream without messages says that it lives, so that both ends notice if not.
+	heartbeat = 15 * time.Second
+	// streamWrite is how long a reader may take nothing before its stream is cut.
+	streamWrite = 30 * time.Second
+)
+
+// Subscriber is what streams need of the broker; a *broker.Broker is one.
+type Subscriber interface {
+	Subscribe(filter string, handler func(broker.Message)) (*broker.Subscription, error)
+}
+
+// Streamed is a message in a stream.
+type Streamed struct {
+	Topic        string          `json:"topic"`
+	MessageID    string          `json:"messageId"`
+	GenerateTime int64           `json:"generateTime"` // milliseconds since 1970
+	QoS          byte            `json:"qos"`
+	Content      json.RawMessage `json:"content,omitempty"` // the payload, if it is JSON
+	Payload      string          `json:"payload,omitempty"` // the payload in base64, if it is not
+}
+
+// Streams hands messages on to servers, as server-sent events over HTTP: a GET request, signed like any other
+// with Action=Stream and optionally Topic, a topic filter, is answered with an event for each message. Without
+// Topic these are the notifications of devices that come and go (/as/mqtt/status/#). There is no storage: who
+// is not connected misses what happens, and who reads too slowly loses messages, which the broker counts.
+//
+// The platform has AMQP for this; server-sent events need no client library.
+type Streams struct {
+	server *Server
+	source Subscriber
+	stop   chan struct{}
+	once   sync.Once
+
+	mu   sync.Mutex // guards open
+	open int
+
+	ids struct {
+		sync.Mutex
+		last uint64
+	}
+}
+
+// Streams returns the handler of streams for the messages of a broker. It authenticates as the server does.
+func (s *Server) Streams(from Subscriber) *Streams {
+	return &Streams{server: s, source: from, stop: make(chan struct{})}
+}
+
+// Close ends all streams, so that the HTTP server can shut down.
+func (s *Streams) Close() { s.once.Do(func() { close(s.stop) }) }
+
+var (
+	errStreamAction = wrong(http.StatusNotFound, "InvalidAction.NotFound", "A stream is asked for with Action=Stream.")
+	errStreams      = wrong(http.StatusServiceUnavailable, "Throttling", "Too many streams are open.")
+	errStreamTopic  = wrong(http.StatusBadRequest, "InvalidParameter", "Topic is not a valid topic filter.")
+)
+
+// ServeHTTP answers one request for a stream.
+func (s *Streams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	action, p, asXML, err := s.server.accept(w, r)
+	filter := p.Get("Topic")
+	if filter == "" {
+		filter = "/as/mqtt/status/#"
+	}
+	switch {
+	case err != nil:
+	case action != StreamAction || r.Method != http.MethodGet:
+		err = errStreamAction
+	case packet.ValidTopicFilter([]byte(filter), nil) != nil:
+		err = errStreamTopic
+	case !s.enter():
+		err = errStreams
+	}
+	if err != nil {
+		s.server.answer(w, r, action, nil, err, asXML)
+		return
+	}
+	defer s.leave()
+	s.serve(w, r.Context(), filter)
+}
+
+func (s *Streams) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open >= maxStreams {
+		return false
+	}
+	s.open++
+	return true
+}
+
+func (s *Streams) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+}
+
+// serve writes events until either end has had enough.
+func (s *Streams) serve(w http.ResponseWriter, ctx context.Context, filter string) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	control := http.NewResponseController(w)
+	var mu sync.Mutex // guards w, which two goroutines write to, and ended
+	ended := false
+	write := func(b []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		if ended {
+			return
+		}
+		// Not every ResponseWriter has deadlines; then a dead reader is noticed by TCP.
+		_ = control.SetWriteDeadline(time.Now().Add(streamWrite))
+		_, err := w.Write(b)
+		if err == nil {
+			err = control.Flush()
+		}
+		if err != nil {
+			ended = true
+			cancel()
+		}
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	subscription, err := s.source.Subscribe(filter, func(m broker.Message) { write(s.event(m)) })
+	if err != nil {
+		return // the broker shuts down
+	}
+	defer func() {
+		subscription.Close()
+		mu.Lock()
+		ended = true // a message that is still handled must not write to w after this method has returned
+		mu.Unlock()
+	}()
+	// Who has read this knows that the subscription stands.
+	write([]byte(": subscribed\n\n"))
+	ticker := time.NewTicker(heartbeat)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.stop:
+			return
+		case <-ticker.C:
+			write([]byte(": alive\n\n"))
+		}
+	}
+}
+
+// event is a message as a server-sent event.
+func (s *Streams) event(m broker.Message) []byte {
+	id := strconv.FormatUint(s.id(), 10)
+	e := Streamed{Topic: m.Topic, MessageID: id, GenerateTime: s.server.opts.Now().UnixMilli(), QoS: m.QoS}
+	if json.Valid(m.Payload) {
+		e.Content = m.Payload
+	} else {
+		e.Payload = base64.StdEncoding.EncodeToString(m.Payload)
+	}
+	data, err := json.Marshal(e) // writes no line ends, which would end the event
+	if err != nil {
+		return nil
+	}
+	return append(append([]byte("id: "+id+"\ndata: "), data...), "\n\n"...)
+}
+
+// id numbers the messages like the others of the API.
+func (s *Streams) id() uint64 {
+	s.ids.Lock()
+	defer s.ids.Unlock()
+	s.ids.last = max(uint64(s.server.opts.Now().UnixMilli())<<20, s.ids.last+1)
+	return s.ids.last
+}
