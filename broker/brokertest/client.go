@@ -145,7 +145,7 @@ func (c *Client) receive(patience time.Duration) (packet.Frame, error) {
 	for {
 		f, n, need, err := packet.Next(c.buf, limits)
 		if err != nil {
-			return packet.Frame{}, fmt.Errorf("%w\n%s", err, hex.Dump(c.buf))
+			return packet.Frame{}, fmt.Errorf("%w\n%s", err, hex.Dump(beginning(c.buf)))
 		}
 		if n > 0 {
 			c.buf = c.buf[n:]
@@ -158,12 +158,15 @@ func (c *Client) receive(patience time.Duration) (packet.Frame, error) {
 		c.buf = append(c.buf[:len(c.buf):len(c.buf)], chunk[:n]...)
 		if n == 0 && err != nil {
 			if cut := len(c.buf); cut > 0 && !errors.Is(err, os.ErrDeadlineExceeded) {
-				return packet.Frame{}, fmt.Errorf("%w in the middle of a packet\n%s", io.ErrUnexpectedEOF, hex.Dump(c.buf))
+				return packet.Frame{}, fmt.Errorf("%w in the middle of a packet, after %d bytes of it\n%s", io.ErrUnexpectedEOF, cut, hex.Dump(beginning(c.buf)))
 			}
 			return packet.Frame{}, err
 		}
 	}
 }
+
+// beginning is as much of b as is worth printing.
+func beginning(b []byte) []byte { return b[:min(len(b), 256)] }
 
 // Next returns the next packet and fails the test if there is none.
 func (c *Client) Next() packet.Frame {
