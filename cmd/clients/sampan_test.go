@@ -65,8 +65,10 @@ func sampan(t *testing.T, args ...string) string {
 type server struct {
 	data string
 	host string
-	port int
+	port int // of the listener mqtt://
 	log  *lines
+
+	ready []string // every address
 }
 
 // productKey is the product of all devices in these tests.
@@ -102,10 +104,21 @@ func start(t *testing.T, flags ...string) *server {
 	if _, err := fmt.Sscanf(ready, "ready mqtt://127.0.0.1:%d", &s.port); err != nil {
 		t.Fatalf("%q: %v", ready, err)
 	}
+	s.ready = strings.Fields(ready)[1:]
 	return s
 }
 
-func (s *server) url() string { return fmt.Sprintf("mqtt://%s:%d/", s.host, s.port) }
+// url is the address of the listener with this scheme, by a name that certificates know.
+func (s *server) url(t *testing.T, scheme string) string {
+	t.Helper()
+	for _, address := range s.ready {
+		if rest, found := strings.CutPrefix(address, scheme+"://127.0.0.1"); found {
+			return scheme + "://localhost" + rest + "/"
+		}
+	}
+	t.Fatalf("no %s:// in %v", scheme, s.ready)
+	return ""
+}
 
 // login is a device with the fields of its CONNECT.
 type login struct {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sampan/cmd/internal/testtls"
 )
 
 // sixteen are the topics that the official Node SDK subscribes on its own, below /sys/PK/DN/thing unless
@@ -23,11 +25,21 @@ func TestTheOfficialNodeSDKConnectsUnchanged(t *testing.T) {
 		t.Skip("starts processes; the binary in them has no race detector")
 	}
 	need(t, missingNodePackage("alibabacloud-iot-device-sdk")())
-	s := start(t)
+	server := testtls.NewServer(t)
+	for _, scheme := range []string{"mqtt", "mqtts", "wss"} {
+		t.Run(scheme, func(t *testing.T) { sdk(t, scheme, server) })
+	}
+}
+
+// sdk runs the SDK over a channel. Over TLS it is told of the certificate as Node's users do.
+func sdk(t *testing.T, scheme string, server *testtls.Server) {
+	s := start(t, "--listen", "mqtts://127.0.0.1:0", "--listen", "wss://127.0.0.1:0", "--cert", server.CertFile, "--key", server.KeyFile, "--match-channel")
 	d := s.device(t, "sdk-device")
-	device := run(t, node("device.js", map[string]string{
-		"productKey": productKey, "deviceName": d.DeviceName, "deviceSecret": d.DeviceSecret, "brokerUrl": s.url(),
-	}))
+	command := node("device.js", map[string]string{
+		"productKey": productKey, "deviceName": d.DeviceName, "deviceSecret": d.DeviceSecret, "brokerUrl": s.url(t, scheme),
+	})
+	command.Env = append(command.Env, "NODE_EXTRA_CA_CERTS="+server.CertFile)
+	device := run(t, command)
 	device.out.wait(t, "connected")
 	device.out.wait(t, "published")
 

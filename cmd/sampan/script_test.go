@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/pflag"
+
+	"sampan/cmd/internal/cli"
 )
 
 // commands are what scripts can say beside testscript's own words.
@@ -63,6 +66,11 @@ func serveInBackground(ts *testscript.TestScript, neg bool, args []string) {
 	out := &lockedBuffer{line: make(chan string, 1)}
 	p.command.Dir = ts.MkAbs(".")
 	p.command.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"))
+	serveCommand().Flags().VisitAll(func(f *pflag.Flag) {
+		if value := ts.Getenv(cli.Variable(f.Name)); value != "" {
+			p.command.Env = append(p.command.Env, cli.Variable(f.Name)+"="+value)
+		}
+	})
 	p.command.Stdout, p.command.Stderr = out, p.log
 	ts.Check(p.command.Start())
 	go func() { p.ended <- p.command.Wait() }() // ends with the process, which killAll sees to

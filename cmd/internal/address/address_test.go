@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestListenerAddresses(t *testing.T) {
@@ -151,4 +152,21 @@ func TestHTTPAddress(t *testing.T) {
 			t.Errorf("%q: %v; want an error that says %q", c.text, err, c.explains)
 		}
 	}
+}
+
+// Whatever is read is written so that it is read again as the same.
+func FuzzParseListener(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text string) {
+		u, err := ParseListener(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseListener(u.String())
+		if err != nil {
+			t.Fatalf("%q is written %q, which cannot be read: %v", text, u, err)
+		}
+		if diff := cmp.Diff(u, again, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%q is written %q: (-first +again)\n%s", text, u, diff)
+		}
+	})
 }

@@ -1,19 +1,26 @@
 package metrics
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 
 	"sampan/broker"
+	"sampan/broker/device"
+	"sampan/broker/rrpc"
+	"sampan/cmd/internal/testtls"
+	"sampan/tlsconf"
 )
 
 // distinct fills every number in a struct with a value of its own, and returns where each went.
@@ -97,5 +104,77 @@ func TestHandlerServesMetrics(t *testing.T) {
 	}
 	if elsewhere, err := http.Get(server.URL + "/"); err != nil || elsewhere.StatusCode != http.StatusNotFound {
 		t.Errorf("GET /: %v, %v", elsewhere.StatusCode, err)
+	}
+}
+
+// gather returns the values of a collector by name and label values.
+func gather(t *testing.T, c prometheus.Collector) map[string]float64 {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Errorf("lint: %v, %v", problems, err)
+	}
+	values := map[string]float64{}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			name := family.GetName()
+			for _, label := range metric.GetLabel() {
+				name += "," + label.GetName() + "=" + label.GetValue()
+			}
+			values[name] = metric.GetGauge().GetValue() + metric.GetCounter().GetValue()
+		}
+	}
+	return values
+}
+
+func TestCallsAndRegistry(t *testing.T) {
+	calls := gather(t, Calls(func() rrpc.Stats {
+		return rrpc.Stats{Pending: 1, MaxPending: 2, Calls: map[rrpc.Code]uint64{rrpc.Success: 3, rrpc.Offline: 4}, Unexpected: 5}
+	}))
+	want := map[string]float64{
+		"sampan_rrpc_pending": 1, "sampan_rrpc_pending_max": 2,
+		"sampan_rrpc_calls_total,code=SUCCESS": 3, "sampan_rrpc_calls_total,code=OFFLINE": 4, "sampan_rrpc_unexpected_total": 5,
+	}
+	if diff := cmp.Diff(want, calls); diff != "" {
+		t.Errorf("calls: (-want +got)\n%s", diff)
+	}
+	registry := gather(t, Registry(func() device.Stats {
+		return device.Stats{Products: 1, Devices: 2, AccessKeys: 3, Bytes: 4, LogEntries: 5, Failure: errors.New("disk full")}
+	}))
+	want = map[string]float64{
+		"sampan_registry_products": 1, "sampan_registry_devices": 2, "sampan_registry_access_keys": 3,
+		"sampan_registry_memory_bytes": 4, "sampan_registry_log_entries": 5, "sampan_registry_checkpoint_failed": 1,
+	}
+	if diff := cmp.Diff(want, registry); diff != "" {
+		t.Errorf("registry: (-want +got)\n%s", diff)
+	}
+}
+
+func TestCertificatesShowWhenTheyExpire(t *testing.T) {
+	files := testtls.NewServer(t)
+	server, err := tlsconf.New(tlsconf.Options{Certificates: []tlsconf.Certificate{{CertFile: files.CertFile, KeyFile: files.KeyFile}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files.CertFile, []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if server.Reload() == nil {
+		t.Fatal("nonsense was taken for a certificate")
+	}
+	want := map[string]float64{
+		"sampan_tls_certificate_expiry_timestamp_seconds,file=" + files.CertFile: float64(files.Certificate.Leaf.NotAfter.Unix()),
+		"sampan_tls_reloads_total": 1, "sampan_tls_reload_failures_total": 1,
+	}
+	if diff := cmp.Diff(want, gather(t, TLS(server))); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
