@@ -38,6 +38,10 @@ func openStore(s *Settings, log *slog.Logger) (session.Store, error) {
 	if errors.Is(err, wal.ErrLocked) {
 		return nil, fmt.Errorf("another broker runs on %s: %w", s.Data, err)
 	}
+	var damage *wal.Corrupt
+	if errors.As(err, &damage) {
+		return nil, fmt.Errorf("the sessions in %s: %w; nothing was changed: 'sampan store verify' tells more, 'sampan store salvage' copies what can be read", s.Data, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the sessions in %s: %w", s.Data, err)
 	}
