@@ -53,6 +53,10 @@ func (m *Model) Open(i int) bool { c := m.conns[i]; return c != nil && c.open() 
 // Accepted reports whether that connection's CONNECT was accepted.
 func (m *Model) Accepted(i int) bool { return m.Open(i) && m.conns[i].session != nil }
 
+// Quiet reports whether a PINGREQ now would not be a packet of its own, since a part of another has been
+// sent, or would be too much, since the connection need not stay open.
+func (m *Model) Quiet(i int) bool { c := m.conns[i]; return c != nil && (len(c.in) > 0 || c.may) }
+
 // Known reports whether there has been a connection with this number, and so perhaps something to observe.
 func (m *Model) Known(i int) bool { return m.conns[i] != nil }
 

@@ -15,6 +15,7 @@ type session struct {
 	subs       map[string]byte // filter: granted QoS
 	flight     []*delivery     // sent above QoS 0 and not acknowledged, in the order of sending
 	queue      []*delivery     // not yet sent
+	maybe      []*delivery     // QoS 0 messages that a broker may have kept while the client was away
 	conn       *conn           // nil: the client is away
 	left       time.Duration   // when its connection ended
 }

@@ -42,6 +42,7 @@ func (m *Model) publish(c *conn, p *packet.Publish) {
 		c.owe(&expect{kind: packet.TypePubcomp, id: p.ID, rule: "MQTT-4.3.3-2"})
 	}
 	topic := string(p.Topic)
+	c.may = c.may || !m.rules.Strict && m.reserved(topic)
 	if m.rules.forbidden(topic) {
 		return // acknowledged and dropped [MQTT-3.3.5-2]
 	}
@@ -87,8 +88,10 @@ func (m *Model) copies(msg *message, granted []byte) (qos []byte) {
 func (m *Model) deliver(s *session, d *delivery) {
 	switch {
 	case d.qos == 0:
-		if s.conn != nil { // otherwise nobody is there to have it
+		if s.conn != nil {
 			m.send(s, d)
+		} else if !m.rules.Strict { // nobody is there to have it, but a broker may keep it
+			s.maybe = append(s.maybe, d)
 		}
 	case s.conn != nil && len(s.queue) == 0 && m.windowOpen(s):
 		m.send(s, d)
@@ -141,6 +144,10 @@ func (m *Model) resume(s *session) {
 			m.send(s, d)
 		}
 	}
+	for _, d := range s.maybe {
+		s.conn.owe(&expect{kind: packet.TypePublish, d: d, optional: true, copied: true})
+	}
+	s.maybe = nil
 	m.pump(s)
 }
 
@@ -162,10 +169,20 @@ func (m *Model) acknowledge(c *conn, p *packet.Ack) {
 	s := c.session
 	i := slices.IndexFunc(s.flight, func(d *delivery) bool { return d.id == p.ID })
 	if p.Type == packet.TypePubrel {
-		return // the second half of an exchange that publish has begun
+		// The second half of an exchange that publish has begun, or of none: then the standard is silent.
+		if c.owed(packet.TypePubcomp) == nil {
+			c.may = true
+			c.owe(&expect{kind: packet.TypePubcomp, id: p.ID, optional: true})
+		}
+		return
 	}
 	if i < 0 || (p.Type == packet.TypePuback) != (s.flight[i].qos == 1) {
-		c.may = c.may || !m.rules.Strict
+		if !m.rules.Strict { // the standard is silent
+			c.may = true
+			if p.Type == packet.TypePubrec {
+				c.owe(&expect{kind: packet.TypePubrel, id: p.ID, optional: true})
+			}
+		}
 		return
 	}
 	d := s.flight[i]

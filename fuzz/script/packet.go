@@ -13,9 +13,9 @@ import (
 // lenient decodes what a script may contain, legal or not.
 var lenient = &packet.Limits{Level: packet.Level311}
 
-// packetText writes a packet as a line does, or as hexadecimal bytes if no line would bring back the same
+// PacketText writes a packet as a line does, or as hexadecimal bytes if no line would bring back the same
 // bytes.
-func packetText(raw []byte) string {
+func PacketText(raw []byte) string {
 	if text := describe(raw); text != "" {
 		if again, err := parsePacket(fields(text)); err == nil && bytes.Equal(again, raw) {
 			return text
@@ -192,7 +192,7 @@ var ackTypes = map[string]packet.Type{
 	"pubrel": packet.TypePubrel, "pubcomp": packet.TypePubcomp,
 }
 
-// parsePacket is packetText the other way round.
+// parsePacket is PacketText the other way round.
 func parsePacket(words []string) ([]byte, error) {
 	r := &reader{words: words}
 	var raw []byte

@@ -3,7 +3,7 @@ package script
 import "math/rand/v2"
 
 // From makes a script of so many steps from numbers that a function gives, each below its argument.
-func From(steps int, below func(n int) int) *Script { return Decode(randomBytes(steps, below)) }
+func From(steps int, below func(n int) int) *Script { return Decode(Bytes(steps, below)) }
 
 // Random makes a script of about so many steps. The same seed gives the same script.
 func Random(seed uint64, steps int) *Script {
@@ -11,25 +11,41 @@ func Random(seed uint64, steps int) *Script {
 	return From(steps, r.IntN)
 }
 
-// randomBytes makes an encoded script from random numbers below n. Operations come as often as they are
-// worth: much publishing and acknowledging, now and then a broken packet.
-func randomBytes(steps int, below func(n int) int) []byte {
+// Bytes makes an encoded script of so many steps from numbers that a function gives, each below its
+// argument. Operations come as often as they are worth: much publishing and acknowledging, now and then a
+// broken packet. Most of it is about few topics, filters and clients, at QoS 1, so that things happen.
+func Bytes(steps int, below func(n int) int) []byte {
 	out := []byte{byte(below(3) | chunkOf(below(8))<<2)}
+	add := func(b int) { out = append(out, byte(b)) }
+	// usually is one of the first few, and now and then any.
+	usually := func(few, all int) int {
+		if below(4) > 0 {
+			return below(few)
+		}
+		return below(all)
+	}
 	for range steps {
 		op := weighted[below(len(weighted))]
-		out = append(out, op|byte(below(4))<<4|byte(below(5)/4)<<6|byte(below(2))<<7)
+		joined, clean := below(5)/4, below(3)/2
+		add(int(op) | usually(2, 4)<<4 | joined<<6 | clean<<7)
 		switch op {
-		case opPublish, opBroken:
-			out = append(out, byte(below(256)), byte(below(256)))
+		case opPublish:
+			add(usually(3, len(topics)))
+			add(1 - below(4)/3 + below(30)/29 | below(6)/5<<2 | below(6)/5<<3 | below(16)<<4)
 		case opSubscribe, opUnsubscribe:
-			for more := true; more; {
-				b := byte(below(256))
-				out, more = append(out, b), b&0x20 != 0
+			for more := 1; more == 1; {
+				more = below(4) / 3
+				add(usually(8, len(filters)) | more<<5 | (1-below(4)/3+below(8)/7)<<6)
 			}
-		case opConnect, opWait:
-			out = append(out, byte(below(256)))
+		case opConnect:
+			add(usually(2, 4) | below(3)/2<<2 | below(6)/5<<3 | usually(1, 4)<<4 | below(8)/7<<6 | below(8)/7<<7)
+		case opBroken:
+			add(below(256))
+			add(below(256))
+		case opWait:
+			add(below(len(waits)))
 		case opAck:
-			out = append(out, byte(below(3)))
+			add(usually(1, 3))
 		}
 	}
 	return out

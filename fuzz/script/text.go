@@ -50,7 +50,7 @@ func (st *Step) String() string {
 	if st.Join {
 		name = "& " + name
 	}
-	return name + " " + packetText(st.Raw)
+	return name + " " + PacketText(st.Raw)
 }
 
 // Parse reads a script. Lines that are indented, empty or begin with # are left out.

@@ -1,0 +1,170 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"sampan/packet"
+)
+
+// canaryTopic is what the canaries use. Scripts with a # may see it.
+const canaryTopic = "sampan-canary/"
+
+// foreign reports the canaries' topics, for the model.
+func foreign(topic string) bool {
+	return strings.HasPrefix(topic, canaryTopic) || strings.HasPrefix(topic, "$SYS/")
+}
+
+// canaries are two clients that stay connected and send each other messages: they notice when a broker has
+// gone, hangs or loses messages, whatever it does to the others.
+type canaries struct {
+	dial     Dialer
+	patience time.Duration
+	user     string
+	pass     string
+	a, b     *canary
+	number   int
+}
+
+type canary struct {
+	nc  net.Conn
+	buf []byte
+}
+
+// Health is what the canaries say of a broker that is not well.
+type Health struct {
+	What string // crash, hang, lost, refused
+	Err  error
+}
+
+func (h *Health) Error() string { return fmt.Sprintf("%s: %v", h.What, h.Err) }
+
+// sing sends a message from one canary to the other and waits for it. The first call connects them.
+func (cs *canaries) sing(ctx context.Context) *Health {
+	if cs.a == nil {
+		var err error
+		if cs.a, err = cs.connect(ctx, "sampan-canary-a"); err != nil {
+			return &Health{"refused", err}
+		}
+		if cs.b, err = cs.connect(ctx, "sampan-canary-b"); err != nil {
+			return &Health{"refused", err}
+		}
+	}
+	cs.number++
+	text := fmt.Sprintf("song %d", cs.number)
+	p := packet.Publish{Topic: []byte(canaryTopic + "song"), Payload: []byte(text), QoS: 1, ID: uint16(cs.number%65535) + 1}
+	if _, err := cs.a.nc.Write(p.AppendTo(nil)); err != nil {
+		return cs.fallen(ctx, err)
+	}
+	if _, err := cs.a.until(cs.patience, packet.TypePuback); err != nil {
+		return cs.fallen(ctx, err)
+	}
+	f, err := cs.b.until(cs.patience, packet.TypePublish)
+	if err != nil {
+		return cs.fallen(ctx, err)
+	}
+	var got packet.Publish
+	if err := got.Decode(f, nil); err != nil || string(got.Payload) != text {
+		return &Health{"lost", fmt.Errorf("want %q, got %q (%v)", text, got.Payload, err)}
+	}
+	cs.b.nc.Write(packet.AppendPuback(nil, got.ID))
+	return nil
+}
+
+// fallen says why a canary has no answer: the broker is gone if nobody can connect any more.
+func (cs *canaries) fallen(ctx context.Context, cause error) *Health {
+	cs.close()
+	probe, err := cs.connect(ctx, "sampan-canary-probe")
+	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
+			return &Health{"hang", fmt.Errorf("%w; a new connection: %w", cause, err)}
+		}
+		return &Health{"crash", fmt.Errorf("%w; a new connection: %w", cause, err)}
+	}
+	probe.nc.Close()
+	if isTimeout(cause) {
+		return &Health{"lost", fmt.Errorf("no message between two clients: %w", cause)}
+	}
+	return &Health{"lost", fmt.Errorf("a client that did nothing wrong was disconnected: %w", cause)}
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+func (cs *canaries) connect(ctx context.Context, name string) (*canary, error) {
+	ctx, cancel := context.WithTimeout(ctx, cs.patience)
+	defer cancel()
+	nc, err := cs.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &canary{nc: nc}
+	p := packet.Connect{ClientID: []byte(name), CleanSession: true, KeepAlive: 600}
+	if cs.user != "" {
+		p.HasUsername, p.HasPassword, p.Username, p.Password = true, true, []byte(cs.user), []byte(cs.pass)
+	}
+	s := packet.Subscribe{ID: 1}
+	s.Add([]byte(canaryTopic+"song"), 1)
+	raw := p.AppendTo(nil)
+	if name == "sampan-canary-b" {
+		raw = s.AppendTo(raw)
+	}
+	if _, err := nc.Write(raw); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	f, err := c.until(cs.patience, packet.TypeConnack)
+	if err == nil {
+		var ack packet.Connack
+		if err = ack.Decode(f, nil); err == nil && ack.Code != packet.Accepted {
+			err = fmt.Errorf("CONNACK %d", ack.Code)
+		}
+	}
+	if err == nil && name == "sampan-canary-b" {
+		_, err = c.until(cs.patience, packet.TypeSuback)
+	}
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// until returns the next packet, which must be of that type.
+func (c *canary) until(patience time.Duration, want packet.Type) (packet.Frame, error) {
+	c.nc.SetReadDeadline(time.Now().Add(patience))
+	for {
+		f, n, _, err := packet.Next(c.buf, nil)
+		if err != nil {
+			return f, err
+		}
+		if n > 0 {
+			c.buf = c.buf[n:]
+			if f.Type() != want {
+				return f, fmt.Errorf("want %s, got %s", want, f.Type())
+			}
+			return f, nil
+		}
+		chunk := make([]byte, 1024)
+		n, err = c.nc.Read(chunk)
+		c.buf = append(c.buf[:len(c.buf):len(c.buf)], chunk[:n]...)
+		if err != nil {
+			return f, err
+		}
+	}
+}
+
+func (cs *canaries) close() {
+	for _, c := range []*canary{cs.a, cs.b} {
+		if c != nil {
+			c.nc.Close()
+		}
+	}
+	cs.a, cs.b = nil, nil
+}

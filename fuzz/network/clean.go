@@ -1,0 +1,84 @@
+package network
+
+import (
+	"context"
+	"time"
+
+	"sampan/fuzz/script"
+	"sampan/packet"
+)
+
+// clean removes what a script has left on the broker: sessions and retained messages. Otherwise the next
+// one would find them.
+func (t *Target) clean(ctx context.Context, s *script.Script) error {
+	t.End()
+	names, topics := left(s)
+	if len(names) == 0 {
+		return nil
+	}
+	first := true
+	for _, name := range names {
+		ctx, cancel := context.WithTimeout(ctx, t.Patience)
+		nc, err := t.Dial(ctx)
+		cancel()
+		if err != nil {
+			return err
+		}
+		p := packet.Connect{ClientID: []byte(name), CleanSession: true}
+		if t.Username != "" {
+			p.HasUsername, p.HasPassword, p.Username, p.Password = true, true, []byte(t.Username), []byte(t.Password)
+		}
+		p.KeepAlive = 60
+		raw := p.AppendTo(nil)
+		if first {
+			for _, topic := range topics {
+				empty := packet.Publish{Topic: []byte(topic), Retain: true}
+				raw = empty.AppendTo(raw)
+			}
+			first = false
+		}
+		raw = packet.AppendPingreq(raw)
+		nc.SetDeadline(time.Now().Add(t.Patience))
+		_, err = nc.Write(raw)
+		if err == nil {
+			c := &canary{nc: nc}
+			if _, err = c.until(t.Patience, packet.TypeConnack); err == nil {
+				_, err = c.until(t.Patience, packet.TypePingresp)
+			}
+		}
+		nc.Write(packet.AppendDisconnect(nil))
+		var end [16]byte
+		nc.Read(end[:]) // until the broker has closed
+		nc.Close()
+		if err != nil && !isTimeout(err) {
+			continue // it would not be cleaned; the next script that minds will not be repeatable
+		}
+	}
+	return nil
+}
+
+// left lists the clients and the topics of retained messages of a script, each once.
+func left(s *script.Script) (names, topics []string) {
+	seen := make(map[string]bool)
+	add := func(to *[]string, kind, what string) {
+		if what != "" && !seen[kind+what] {
+			seen[kind+what] = true
+			*to = append(*to, what)
+		}
+	}
+	for _, st := range s.Steps {
+		if p, ok := connectOf(st.Raw); ok {
+			add(&names, "c", string(p.ClientID))
+			if p.Will && p.WillRetain {
+				add(&topics, "t", string(p.WillTopic))
+			}
+			continue
+		}
+		f, n, _, err := packet.Next(st.Raw, nil)
+		var p packet.Publish
+		if err == nil && n > 0 && f.Type() == packet.TypePublish && p.Decode(f, nil) == nil && p.Retain {
+			add(&topics, "t", string(p.Topic))
+		}
+	}
+	return names, topics
+}

@@ -1,0 +1,107 @@
+package network
+
+import (
+	"math/rand/v2"
+
+	"sampan/fuzz/script"
+	"sampan/packet"
+)
+
+// maker makes scripts: new ones, and others by changing those that had a new effect.
+type maker struct {
+	rnd     *rand.Rand
+	profile string
+	corpus  [][]byte        // encoded scripts
+	effects map[string]bool // that have been seen
+}
+
+// steps bounds a new script. Long ones find no more and cost more.
+const steps = 16
+
+// next makes a script, and its bytes.
+func (k *maker) next() (*script.Script, []byte) {
+	var code []byte
+	if len(k.corpus) == 0 || k.rnd.IntN(2) == 0 {
+		code = script.Bytes(1+k.rnd.IntN(steps), k.rnd.IntN)
+	} else {
+		code = k.change(k.corpus[k.rnd.IntN(len(k.corpus))])
+	}
+	return k.fit(script.Decode(code)), code
+}
+
+// change returns bytes with a few of them replaced, left out, put in, or followed by those of another
+// script.
+func (k *maker) change(code []byte) []byte {
+	out := append([]byte(nil), code...)
+	for range 1 + k.rnd.IntN(4) {
+		at := k.rnd.IntN(len(out) + 1)
+		switch k.rnd.IntN(4) {
+		case 0:
+			out = append(out[:at], append([]byte{byte(k.rnd.IntN(256))}, out[at:]...)...)
+		case 1:
+			if at < len(out) && len(out) > 1 {
+				out = append(out[:at], out[at+1:]...)
+			}
+		case 2:
+			other := k.corpus[k.rnd.IntN(len(k.corpus))]
+			out = append(out[:at], other[k.rnd.IntN(len(other)):]...)
+		default:
+			if at < len(out) {
+				out[at] ^= 1 << k.rnd.IntN(8)
+			}
+		}
+	}
+	if len(out) == 0 {
+		return []byte{0}
+	}
+	return out[:min(len(out), 400)]
+}
+
+// learn keeps a script whose effect was not seen before.
+func (k *maker) learn(code []byte, effect string) {
+	if !k.effects[effect] {
+		k.effects[effect] = true
+		k.corpus = append(k.corpus, code)
+	}
+}
+
+// fit leaves out what cannot be done over a network, or is not defined for every broker: time is real,
+// a broker cannot be restarted, and MQTT 3.1 leaves open what a client without a name is told.
+func (k *maker) fit(s *script.Script) *script.Script {
+	out := &script.Script{Profile: k.profile}
+	for _, st := range s.Steps {
+		if st.Kind == script.Wait || st.Kind == script.Restart || len(out.Steps) >= 3*steps {
+			continue
+		}
+		st.Join = false
+		if p, ok := connectOf(st.Raw); ok && p.Level == packet.Level31 && len(p.ClientID) == 0 {
+			continue
+		}
+		out.Steps = append(out.Steps, st)
+	}
+	return out
+}
+
+// connectOf decodes a CONNECT.
+func connectOf(raw []byte) (p packet.Connect, ok bool) {
+	f, n, _, err := packet.Next(raw, nil)
+	ok = err == nil && n > 0 && f.Type() == packet.TypeConnect && p.Decode(f, nil) == nil
+	return p, ok
+}
+
+// credentials puts user name and password into the CONNECTs of a script that have none.
+func credentials(s *script.Script, username, password string) *script.Script {
+	if username == "" {
+		return s
+	}
+	out := *s
+	out.Steps = append([]script.Step(nil), s.Steps...)
+	for i := range out.Steps {
+		if p, ok := connectOf(out.Steps[i].Raw); ok && !p.HasUsername {
+			p.HasUsername, p.HasPassword = true, true
+			p.Username, p.Password = []byte(username), []byte(password)
+			out.Steps[i].Raw = p.AppendTo(nil)
+		}
+	}
+	return &out
+}

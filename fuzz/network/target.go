@@ -1,0 +1,258 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"sampan/fuzz/model"
+	"sampan/fuzz/script"
+	"sampan/packet"
+)
+
+// Dialer makes a connection to a broker.
+type Dialer func(ctx context.Context) (net.Conn, error)
+
+// Target is a broker somewhere on which scripts are carried out. It implements script.Target.
+type Target struct {
+	Dial Dialer
+	// Patience is how long an answer may take before it counts as missing. Default 2 s.
+	Patience time.Duration
+	// Username and Password are put into every CONNECT that has none, if Username is not empty.
+	Username, Password string
+
+	ctx   context.Context
+	conns [script.Conns]*conn
+	news  chan arrival
+	Said  []string // what has happened, a line for each packet in either direction
+}
+
+// conn is a connection of a client.
+type conn struct {
+	nc    net.Conn
+	acted bool // the client has sent something since the last Observe
+}
+
+// arrival is a packet, or with raw nil the end of a connection.
+type arrival struct {
+	i   int
+	c   *conn
+	raw []byte
+	err error
+}
+
+// Begin makes the target ready for a script. Connections of the one before are closed.
+func (t *Target) Begin(ctx context.Context) {
+	t.End()
+	t.ctx, t.news, t.Said = ctx, make(chan arrival, 4096), nil
+	if t.Patience == 0 {
+		t.Patience = 2 * time.Second
+	}
+}
+
+// End closes all connections.
+func (t *Target) End() {
+	for i, c := range t.conns {
+		if c != nil {
+			c.nc.Close()
+			t.conns[i] = nil
+		}
+	}
+}
+
+func (t *Target) say(i int, what string) { t.Said = append(t.Said, string(rune('A'+i))+what) }
+
+// open makes a connection.
+func (t *Target) open(i int) (*conn, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, t.Patience)
+	defer cancel()
+	nc, err := t.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{nc: nc}
+	t.conns[i] = c
+	news := t.news
+	go func() { // ends with the connection, which Cut, Observe or End closes
+		var buf []byte
+		for {
+			for len(buf) > 0 {
+				_, n, _, err := packet.Next(buf, &packet.Limits{Level: packet.Level31})
+				if err != nil {
+					n = len(buf)
+				}
+				if n == 0 {
+					break
+				}
+				news <- arrival{i: i, c: c, raw: buf[:n:n]}
+				buf = buf[n:]
+			}
+			chunk := make([]byte, 4096)
+			n, err := nc.Read(chunk)
+			buf = append(buf, chunk[:n]...)
+			if err != nil {
+				news <- arrival{i: i, c: c, err: err}
+				return
+			}
+		}
+	}()
+	return c, nil
+}
+
+// Send implements script.Target.
+func (t *Target) Send(i int, raw []byte) (err error) {
+	c := t.conns[i]
+	if c == nil {
+		if c, err = t.open(i); err != nil {
+			return err
+		}
+	}
+	c.acted = true
+	t.say(i, " > "+script.PacketText(raw))
+	c.nc.SetWriteDeadline(time.Now().Add(t.Patience))
+	if _, err := c.nc.Write(raw); errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("the broker takes nothing: %w", err)
+	}
+	return nil // a broker may close while it is written to: Observe sees that
+}
+
+// Cut implements script.Target. It waits until the broker has seen the end, or messages published next might
+// still be sent to the connection.
+func (t *Target) Cut(i int) error {
+	c := t.conns[i]
+	if c == nil {
+		return nil
+	}
+	t.say(i, " cut")
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+		timeout := time.After(t.Patience / 4)
+		for open := true; open; {
+			select {
+			case a := <-t.news:
+				open = a.c != c || a.err == nil
+			case <-timeout:
+				open = false
+			}
+		}
+	}
+	c.nc.Close()
+	t.conns[i] = nil
+	return nil
+}
+
+// Wait implements script.Target.
+func (t *Target) Wait(d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-t.ctx.Done():
+		return t.ctx.Err()
+	}
+}
+
+// ErrNoRestart is returned for a script that restarts the broker: that is for those who run it.
+var ErrNoRestart = errors.New("a broker over the network cannot be restarted")
+
+// Restart implements script.Target.
+func (t *Target) Restart() error { return ErrNoRestart }
+
+// Observe implements script.Target. Each client that has sent something asks for a sign of life, which comes
+// after the answers; then the others do, after what the first has set going. Nothing more is waited for when
+// all that the model says must come has come.
+func (t *Target) Observe(m *model.Model, _ int) (*model.Deviation, error) {
+	for _, acting := range []bool{true, false} {
+		for i, c := range t.conns {
+			if c == nil || c.acted != acting || !m.Accepted(i) || m.Quiet(i) {
+				continue
+			}
+			ping := packet.AppendPingreq(nil)
+			m.Send(i, ping)
+			c.nc.SetWriteDeadline(time.Now().Add(t.Patience))
+			c.nc.Write(ping) // its failure is seen by the reader
+		}
+		if dev, err := t.collect(m); dev != nil || err != nil {
+			return dev, err
+		}
+	}
+	for _, c := range t.conns {
+		if c != nil {
+			c.acted = false
+		}
+	}
+	return nil, nil
+}
+
+// collect takes what arrives until nothing is missing.
+func (t *Target) collect(m *model.Model) (*model.Deviation, error) {
+	patience := time.NewTimer(t.Patience)
+	defer patience.Stop()
+	for {
+		missing := t.missing(m)
+		if missing == nil {
+			select {
+			case a := <-t.news:
+				if dev := t.take(m, a); dev != nil {
+					return dev, nil
+				}
+				continue
+			default:
+				return nil, nil
+			}
+		}
+		select {
+		case a := <-t.news:
+			if dev := t.take(m, a); dev != nil {
+				return dev, nil
+			}
+		case <-patience.C:
+			return missing, nil
+		case <-t.ctx.Done():
+			return nil, t.ctx.Err()
+		}
+	}
+}
+
+func (t *Target) missing(m *model.Model) *model.Deviation {
+	for i, c := range t.conns {
+		if c != nil {
+			if dev := m.Missing(i); dev != nil {
+				return dev
+			}
+		}
+	}
+	return nil
+}
+
+// take tells the model what has arrived, and answers it where the protocol asks for that.
+func (t *Target) take(m *model.Model, a arrival) *model.Deviation {
+	if t.conns[a.i] != a.c {
+		return nil // of an earlier connection
+	}
+	if a.err != nil {
+		t.conns[a.i] = nil
+		a.c.nc.Close()
+		t.say(a.i, " < closed")
+		return m.Closed(a.i)
+	}
+	text := model.Describe(a.raw)
+	if text != "PINGRESP" {
+		t.say(a.i, " < "+text)
+	}
+	answer, dev := m.Observe(a.i, a.raw)
+	if dev != nil {
+		return dev
+	}
+	if answer != nil {
+		m.Send(a.i, answer)
+		a.c.nc.Write(answer)
+	}
+	return nil
+}
+
+// Transcript is what has happened as text.
+func (t *Target) Transcript() string { return strings.Join(t.Said, "\n") }
