@@ -18,6 +18,9 @@ MODULES := $(sort $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path '
 # How long each fuzz target runs in `make fuzz-smoke`.
 FUZZTIME ?= 5s
 
+# How often a broker is ended in each part of `make crash`.
+CRASHES ?= 50
+
 # Limit a run of the tests to some packages: make unit race PKG=./packet/...
 PKG ?= ./...
 
@@ -69,6 +72,14 @@ fuzz-smoke: ## run every fuzz target for FUZZTIME (5s each)
 .PHONY: bench
 bench: ## the Go benchmarks, once
 	@$(call each_module,go test -run '^$$' -bench . -benchmem $(PKG))
+
+.PHONY: crash
+crash: build ## the proof of durability: process kills at os and disk, power cuts at disk (CRASHES of each, 50)
+	bin/sampan crash --kills $(CRASHES) --durability os
+	bin/sampan crash --kills $(CRASHES) --durability disk
+	bin/sampan crash --kills $(CRASHES) --durability os --min-interval 1ms --max-interval 60ms
+	bin/sampan crash --kills $(CRASHES) --power-cuts
+	bin/sampan crash --kills $(CRASHES) --power-cuts --min-interval 1ms --max-interval 60ms
 
 .PHONY: tools
 tools: $(STATICCHECK) ## install the pinned tools into .cache
