@@ -34,7 +34,7 @@ type Options struct {
 	// App names whose records the log holds, in at most 16 bytes; a log of another App is not opened.
 	App string
 
-	// SegmentBytes is the size of a segment's file, 64 MiB if it is 0, at least MinSegment. A longer
+	// SegmentBytes is the size of a segment's file, 64 MiB if it is 0. A longer
 	// record gets a file of its own.
 	SegmentBytes int64
 
@@ -49,8 +49,11 @@ type Options struct {
 	FS vfs.FS
 }
 
-// MinSegment is the smallest Options.SegmentBytes.
-const MinSegment = 16 << 10
+// MinSegment and MaxSegment limit Options.SegmentBytes.
+const (
+	MinSegment = 16 << 10
+	MaxSegment = 1 << 31
+)
 
 const (
 	defaultSegment    = 64 << 20
@@ -76,8 +79,8 @@ func (o *Options) fill(dir string) (err error) {
 	if o.SegmentBytes == 0 {
 		o.SegmentBytes = defaultSegment
 	}
-	if o.SegmentBytes < MinSegment || o.SegmentBytes > 1<<31 {
-		return fmt.Errorf("wal: a segment of %d bytes is not between %d and %d", o.SegmentBytes, MinSegment, 1<<31)
+	if o.SegmentBytes < MinSegment || o.SegmentBytes > MaxSegment {
+		return fmt.Errorf("wal: a segment of %d bytes is not between %d and %d", o.SegmentBytes, MinSegment, int64(MaxSegment))
 	}
 	if o.KeepFree == 0 {
 		o.KeepFree = defaultKeepFree
