@@ -320,7 +320,6 @@ func (cl *client) expireAfter(d time.Duration) {
 		return
 	}
 	b := cl.broker
-	cl.expiry.Due = cl.expire
 	cl.expiresAt = b.ticker.Nanos() + int64(d)
 	b.deadlines.Set(&cl.expiry, cl.expiresAt)
 }
