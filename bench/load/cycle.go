@@ -110,7 +110,8 @@ func (y *cycler) online(c *conn, now int64) {
 		return
 	}
 	s := c.client.pubs[0]
-	s.period, s.room = 0, 0
+	s.period = 0
+	s.enough.Store(0)
 	s.batch = int64(s.Copies) + int64(s.QoS)
 	s.outstanding.Store(s.batch)
 	s.planned++

@@ -78,11 +78,12 @@ func (g *guard) pings(now int64) {
 		if c == nil || c.phase != online || since(c.used, now) < keep/2 {
 			continue
 		}
-		if c.pings > 0 {
-			c.fail(fault.Stalled, "no PINGRESP for %v", since(c.used, now).Round(time.Second))
-			continue
+		switch {
+		case c.pings == 0:
+			c.probe()
+		case since(c.used, now) > l.engine.o.StallTime:
+			c.fail(fault.Stalled, "no PINGRESP for %v", since(c.used, now).Round(time.Millisecond))
 		}
-		c.probe()
 	}
 }
 

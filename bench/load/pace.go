@@ -65,6 +65,7 @@ func (s *stream) pace(p Pace, start int64, total int) {
 	s.outstanding.Store(0)
 	s.base = s.planned
 	s.period, s.batch = 0, 0
+	s.enough.Store(open)
 	if p.Rate > 0 {
 		s.period = float64(total) * float64(time.Second) / p.Rate
 		s.first = start + int64(s.period*float64(s.index)/float64(total))
@@ -79,9 +80,9 @@ func (s *stream) pace(p Pace, start int64, total int) {
 	}
 	s.batch = max(s.batch, 1)
 	s.most = int64(p.Window) * s.batch
-	s.room = 0
+	s.enough.Store(0)
 	if p.Sliding {
-		s.room = s.most - s.batch
+		s.enough.Store(s.most - s.batch)
 	}
 	if s.queued.CompareAndSwap(false, true) {
 		s.lane.ready = append(s.lane.ready, s)

@@ -66,7 +66,12 @@ func (e *Engine) Connect(ctx context.Context, from, to int, r Ramp) error {
 			return ctx.Err()
 		}
 	}
-	return nil
+	select {
+	case <-e.aborted: // by the last of them
+		return fmt.Errorf("load: %w", ErrAborted)
+	default:
+		return nil
+	}
 }
 
 // Forget ends the sessions that persistent clients have left at the broker,

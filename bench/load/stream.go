@@ -30,14 +30,17 @@ type stream struct {
 	more       chan struct{} // wakes the goroutine that publishes through a function
 
 	batch int64 // closed load: a message counts as this many outstanding
-	room  int64 // closed load: outstanding below this are few enough to send
 	most  int64 // closed load: outstanding at most
 
 	_ [64]byte // what follows is written by every receiver's lane
 
 	outstanding atomic.Int64 // deliveries and PUBACKs that are to come
+	enough      atomic.Int64 // so few outstanding are few enough to send more; open: none are
 	queued      atomic.Bool  // in some ready list
 }
+
+// open is the value of stream.enough in an open load.
+const open = -1
 
 // numberDigits is the length of the message number in the topic of a request,
 // like the identifiers of the platform.
@@ -139,10 +142,11 @@ func (s *stream) booked() {
 // stream send more when there is room. Any lane may call it; from is the
 // caller's.
 func (s *stream) arrived(n int64, from *lane) {
-	if s.batch == 0 {
+	enough := s.enough.Load()
+	if enough == open {
 		return
 	}
-	if s.outstanding.Add(-n) <= s.room && s.queued.CompareAndSwap(false, true) {
+	if s.outstanding.Add(-n) <= enough && s.queued.CompareAndSwap(false, true) {
 		if from == s.lane {
 			from.ready = append(from.ready, s)
 		} else {
@@ -155,7 +159,7 @@ func (s *stream) arrived(n int64, from *lane) {
 func (s *stream) fill(now int64) {
 	s.queued.Store(false)
 	outstanding := max(s.outstanding.Load(), 0)
-	if s.batch == 0 || outstanding > s.room {
+	if s.batch == 0 || outstanding > s.enough.Load() {
 		return
 	}
 	if s.client != nil && s.client.life != nil {

@@ -140,9 +140,13 @@ func echo(c net.Conn) { io.Copy(c, c) }
 // handler takes only whole, and expects every byte back and one Drained.
 func TestEcho(t *testing.T) {
 	lanes(t, func(t *testing.T, start func(Work) Lane) {
-		ln := serve(t, "tcp", "127.0.0.1:0", echo)
+		read := make(chan struct{}) // closed when the server begins to read
+		ln := serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+			<-read
+			echo(c)
+		})
 		l := start(&job{})
-		sent := make([]byte, 12_000_000)
+		sent := make([]byte, 32_000_000)
 		for i := range sent {
 			sent[i] = byte(i * 7 / 3)
 		}
@@ -155,9 +159,10 @@ func TestEcho(t *testing.T) {
 		l.Lock()
 		c.Write(sent)
 		if c.Backlog() == 0 {
-			t.Error("the system took 12 MB at once")
+			t.Error("the system took 32 MB that nobody reads")
 		}
 		l.Unlock()
+		close(read)
 		for deadline := time.After(patience); ; {
 			select {
 			case n := <-r.arrived:

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"sampan/bench/proc"
+)
+
+// server is a broker that can be started on an empty directory.
+type server struct {
+	name    string
+	command func(dir string) ([]string, error) // {addr} and {port} are replaced
+}
+
+// brokers are those that this machine has.
+func brokers(sampan string) []server {
+	level := func(level string) server {
+		return server{"sampan " + level, func(dir string) ([]string, error) {
+			return []string{sampan, "serve", "--profile", "open", "--api", "off", "--log-level", "warn",
+				"--durability", level, "--data", dir, "--listen", "mqtt://{addr}"}, nil
+		}}
+	}
+	all := []server{level("memory"), level("os"), level("disk")}
+	for _, path := range []string{"mosquitto", "/usr/sbin/mosquitto"} {
+		if mosquitto, err := exec.LookPath(path); err == nil {
+			all = append(all, server{"mosquitto", func(dir string) ([]string, error) { return mosquittoCommand(mosquitto, dir) }})
+			break
+		}
+	}
+	for name, sync := range map[string]string{"nats": "default", "nats always": "always"} {
+		all = append(all, server{name, func(dir string) ([]string, error) {
+			self, err := os.Executable()
+			return []string{self, "nats", "{addr}", dir, sync}, err
+		}})
+	}
+	return all
+}
+
+func mosquittoCommand(mosquitto, dir string) ([]string, error) {
+	conf := filepath.Join(dir, "mosquitto.conf")
+	err := os.WriteFile(conf, fmt.Appendf(nil,
+		"persistence true\npersistence_location %s/\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0\nuser root\n", dir), 0o600)
+	return []string{mosquitto, "-c", conf, "-p", "{port}"}, err
+}
+
+// turn starts the broker, measures it, and clears it away.
+func (s server) turn(ctx context.Context, in string, publishers int, measure time.Duration) (t turn, err error) {
+	dir, err := os.MkdirTemp(in, "stores-*.tmp")
+	if err != nil {
+		return t, err
+	}
+	defer os.RemoveAll(dir)
+	if dir, err = filepath.Abs(dir); err != nil {
+		return t, err
+	}
+	words, err := s.command(dir)
+	if err != nil {
+		return t, err
+	}
+	running, err := proc.Start(ctx, words, nil)
+	if err != nil {
+		return t, err
+	}
+	defer running.Stop()
+	t, err = load(ctx, running.Addr, publishers, measure)
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, running.Output())
+	}
+	return t, err
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sampan/packet"
+)
+
+// turn is what one broker did in one round.
+type turn struct{ rate, p50, p99 float64 } // messages a second, milliseconds
+
+const (
+	payloadBytes = 256
+	patience     = 30 * time.Second // for any packet
+)
+
+// load measures the broker at addr.
+func load(ctx context.Context, addr string, publishers int, measure time.Duration) (turn, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	receiver, err := dial(ctx, addr, "stores-receiver", false)
+	if err != nil {
+		return turn{}, err
+	}
+	defer receiver.Close()
+	if err := receiver.subscribe("stores/#"); err != nil {
+		return turn{}, err
+	}
+	var received atomic.Int64
+	go receiver.receive(&received) // ends with the connection
+
+	times := make([][]time.Duration, publishers)
+	began := time.Now().Add(measure / 4)
+	end := began.Add(measure)
+	var all sync.WaitGroup
+	for i := range publishers {
+		c, err := dial(ctx, addr, fmt.Sprint("stores-publisher-", i), true)
+		if err != nil {
+			cancel(err)
+			break
+		}
+		all.Go(func() { // ends when the time is over, or the connection
+			defer c.Close()
+			var err error
+			if times[i], err = c.publish(ctx, fmt.Sprint("stores/", i), began, end); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	all.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return turn{}, err
+	}
+	one := slices.Concat(times...)
+	if len(one) == 0 || received.Load() == 0 {
+		return turn{}, errors.New("nothing was acknowledged, or received")
+	}
+	slices.Sort(one)
+	milliseconds := func(at int) float64 { return float64(one[at].Microseconds()) / 1000 }
+	return turn{float64(len(one)) / measure.Seconds(), milliseconds(len(one) / 2), milliseconds(len(one) * 99 / 100)}, nil
+}
+
+// conn is a client's connection.
+type conn struct {
+	net.Conn
+	reader *packet.Reader
+}
+
+func dial(ctx context.Context, addr, clientID string, clean bool) (*conn, error) {
+	var d net.Dialer
+	nc, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{nc, packet.NewReader(nc, &packet.Limits{Types: packet.FirstFromServer | packet.FromServer})}
+	connect := packet.Connect{Level: packet.Level311, CleanSession: clean, ClientID: []byte(clientID)}
+	var connack packet.Connack
+	f, err := c.ask(connect.AppendTo(nil), packet.TypeConnack)
+	if err == nil {
+		err = connack.Decode(f, nil)
+	}
+	if err == nil && connack.Code != packet.Accepted {
+		err = fmt.Errorf("CONNECT was refused: %s", connack.Code)
+	}
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// ask sends a packet and returns the next one, which must be of a type.
+func (c *conn) ask(p []byte, want packet.Type) (packet.Frame, error) {
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		return packet.Frame{}, err
+	}
+	if _, err := c.Write(p); err != nil {
+		return packet.Frame{}, err
+	}
+	f, err := c.reader.Next()
+	if err == nil && f.Type() != want {
+		err = fmt.Errorf("got %s instead of %s", f.Type(), want)
+	}
+	return f, err
+}
+
+func (c *conn) subscribe(filter string) error {
+	s := packet.Subscribe{ID: 1}
+	s.Add([]byte(filter), 1)
+	_, err := c.ask(s.AppendTo(nil), packet.TypeSuback)
+	return err
+}
+
+// publish sends one message after the other until end, and returns the times to PUBACK of those sent after
+// began.
+func (c *conn) publish(ctx context.Context, topic string, began, end time.Time) (times []time.Duration, err error) {
+	p := packet.Publish{Topic: []byte(topic), Payload: make([]byte, payloadBytes), QoS: 1}
+	var buffer []byte
+	for now := time.Now(); now.Before(end) && ctx.Err() == nil; {
+		if p.ID++; p.ID == 0 {
+			p.ID = 1
+		}
+		buffer = p.AppendTo(buffer[:0])
+		f, err := c.ask(buffer, packet.TypePuback)
+		if err != nil {
+			return nil, err
+		}
+		var ack packet.Ack
+		if err := ack.Decode(f, nil); err != nil || ack.ID != p.ID {
+			return nil, fmt.Errorf("PUBACK for %d instead of %d: %v", ack.ID, p.ID, err)
+		}
+		after := time.Now()
+		if now.After(began) && after.Before(end) {
+			times = append(times, after.Sub(now))
+		}
+		now = after
+	}
+	return times, nil
+}
+
+// receive acknowledges everything that comes.
+func (c *conn) receive(received *atomic.Int64) {
+	var p packet.Publish
+	var acks []byte
+	c.SetDeadline(time.Time{})
+	for {
+		f, err := c.reader.Next()
+		if err != nil {
+			return
+		}
+		if f.Type() != packet.TypePublish || p.Decode(f, nil) != nil {
+			continue
+		}
+		received.Add(1)
+		acks = packet.AppendPuback(acks, p.ID)
+		if c.reader.Buffered() > 0 && len(acks) < 4<<10 {
+			continue // one write for a whole read
+		}
+		if _, err := c.Write(acks); err != nil {
+			return
+		}
+		acks = acks[:0]
+	}
+}

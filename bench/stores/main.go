@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func main() {
+	if len(os.Args) == 5 && os.Args[1] == "nats" { // the child that brokers starts
+		if err := serveNATS(os.Args[2], os.Args[3], os.Args[4] == "always"); err != nil {
+			fmt.Fprintln(os.Stderr, "stores:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "stores:", err)
+		os.Exit(1)
+	}
+}
+
+// Result is one broker under one load, the median of its rounds.
+type Result struct {
+	Broker     string  `json:"broker"`
+	Publishers int     `json:"publishers"`
+	Rate       float64 `json:"messagesPerSecond"`
+	P50        float64 `json:"p50Ms"`
+	P99        float64 `json:"p99Ms"`
+	Rounds     int     `json:"rounds"`
+}
+
+func run() error {
+	sampan := flag.String("sampan", "../../bin/sampan", "the binary to measure")
+	dir := flag.String("dir", ".", "directory on the disk to measure; each broker gets an empty one in it")
+	counts := flag.String("publishers", "1,64,1024", "numbers of publishers")
+	only := flag.String("only", "", "brokers to measure, by commas; all of them otherwise")
+	rounds := flag.Int("rounds", 3, "rounds in which every broker has its turn")
+	measure := flag.Duration("measure", 2*time.Second, "time that is measured in a turn, after a quarter of it to warm up")
+	asJSON := flag.Bool("json", false, "print JSON instead of a table")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+
+	var results []Result
+	for _, word := range strings.Split(*counts, ",") {
+		publishers, err := strconv.Atoi(word)
+		if err != nil || publishers < 1 {
+			return fmt.Errorf("-publishers %s: numbers, by commas", *counts)
+		}
+		taken := map[string][]turn{}
+		for range *rounds {
+			for _, b := range brokers(*sampan) {
+				if *only != "" && !slices.Contains(strings.Split(*only, ","), b.name) {
+					continue
+				}
+				t, err := b.turn(ctx, *dir, publishers, *measure)
+				if err != nil {
+					return fmt.Errorf("%s with %d publishers: %w", b.name, publishers, err)
+				}
+				taken[b.name] = append(taken[b.name], t)
+			}
+		}
+		for _, b := range brokers(*sampan) {
+			if turns := taken[b.name]; len(turns) > 0 {
+				results = append(results, Result{b.name, publishers, median(turns, func(t turn) float64 { return t.rate }),
+					median(turns, func(t turn) float64 { return t.p50 }), median(turns, func(t turn) float64 { return t.p99 }), len(turns)})
+			}
+		}
+	}
+	if *asJSON {
+		return json.NewEncoder(os.Stdout).Encode(results)
+	}
+	fmt.Println("| publishers | broker | messages/s | PUBACK p50 ms | p99 ms |\n|---:|---|---:|---:|---:|")
+	for _, r := range results {
+		fmt.Printf("| %d | %s | %.0f | %.2f | %.2f |\n", r.Publishers, r.Broker, r.Rate, r.P50, r.P99)
+	}
+	return nil
+}
+
+// median of one figure of the turns.
+func median(turns []turn, figure func(turn) float64) float64 {
+	all := make([]float64, len(turns))
+	for i, t := range turns {
+		all[i] = figure(t)
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}
