@@ -1,8 +1,8 @@
-// Command stores measures what durability costs end to end: publishers over TCP that each send one QoS 1
+// Command durable measures what durability costs end to end: publishers over TCP that each send one QoS 1
 // message of 256 bytes after the other, while one persistent session receives all of them. It reports the
 // time from PUBLISH to PUBACK, and how many there are in a second.
 //
-//	cd bench/stores && go run . -sampan ../../bin/sampan
+//	cd bench/durable && go run . -sampan ../../bin/sampan
 //
 // Brokers take turns, round after round, each time on an empty directory, and the medians of the rounds are
 // reported: on a machine that is shared with others only those, and their ratios, mean something. What the

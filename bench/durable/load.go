@@ -25,12 +25,12 @@ const (
 func load(ctx context.Context, addr string, publishers int, measure time.Duration) (turn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	receiver, err := dial(ctx, addr, "stores-receiver", false)
+	receiver, err := dial(ctx, addr, "durable-receiver", false)
 	if err != nil {
 		return turn{}, err
 	}
 	defer receiver.Close()
-	if err := receiver.subscribe("stores/#"); err != nil {
+	if err := receiver.subscribe("durable/#"); err != nil {
 		return turn{}, err
 	}
 	var received atomic.Int64
@@ -41,7 +41,7 @@ func load(ctx context.Context, addr string, publishers int, measure time.Duratio
 	end := began.Add(measure)
 	var all sync.WaitGroup
 	for i := range publishers {
-		c, err := dial(ctx, addr, fmt.Sprint("stores-publisher-", i), true)
+		c, err := dial(ctx, addr, fmt.Sprint("durable-publisher-", i), true)
 		if err != nil {
 			cancel(err)
 			break
@@ -49,7 +49,7 @@ func load(ctx context.Context, addr string, publishers int, measure time.Duratio
 		all.Go(func() { // ends when the time is over, or the connection
 			defer c.Close()
 			var err error
-			if times[i], err = c.publish(ctx, fmt.Sprint("stores/", i), began, end); err != nil {
+			if times[i], err = c.publish(ctx, fmt.Sprint("durable/", i), began, end); err != nil {
 				cancel(err)
 			}
 		})

@@ -16,13 +16,13 @@ import (
 func main() {
 	if len(os.Args) == 5 && os.Args[1] == "nats" { // the child that brokers starts
 		if err := serveNATS(os.Args[2], os.Args[3], os.Args[4] == "always"); err != nil {
-			fmt.Fprintln(os.Stderr, "stores:", err)
+			fmt.Fprintln(os.Stderr, "durable:", err)
 			os.Exit(1)
 		}
 		return
 	}
 	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "stores:", err)
+		fmt.Fprintln(os.Stderr, "durable:", err)
 		os.Exit(1)
 	}
 }

@@ -22,7 +22,7 @@ func serveNATS(addr, dir string, always bool) error {
 	if err != nil {
 		return err
 	}
-	o := &server.Options{ServerName: "stores", Host: host, Port: -1, JetStream: true, StoreDir: dir, SyncAlways: always, NoSigs: true}
+	o := &server.Options{ServerName: "durable", Host: host, Port: -1, JetStream: true, StoreDir: dir, SyncAlways: always, NoSigs: true}
 	o.MQTT.Host, o.MQTT.Port = host, number
 	s, err := server.NewServer(o)
 	if err != nil {

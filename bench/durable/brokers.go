@@ -50,7 +50,7 @@ func mosquittoCommand(mosquitto, dir string) ([]string, error) {
 
 // turn starts the broker, measures it, and clears it away.
 func (s server) turn(ctx context.Context, in string, publishers int, measure time.Duration) (t turn, err error) {
-	dir, err := os.MkdirTemp(in, "stores-*.tmp")
+	dir, err := os.MkdirTemp(in, "durable-*.tmp")
 	if err != nil {
 		return t, err
 	}
