@@ -42,3 +42,28 @@ func Describe(raw []byte) string {
 	}
 	return fmt.Sprintf("%s % x", f.Type(), raw)
 }
+
+// Violates returns the rule that a packet of a client breaks by itself, wherever it is sent after CONNECT;
+// empty if it breaks none.
+func Violates(raw []byte) string {
+	limits := &packet.Limits{Level: packet.Level311}
+	f, n, _, err := packet.Next(raw, limits)
+	if err == nil && n > 0 {
+		switch f.Type() {
+		case packet.TypeConnect:
+			err = new(packet.Connect).Decode(f, limits)
+		case packet.TypePublish:
+			err = new(packet.Publish).Decode(f, limits)
+		case packet.TypeSubscribe:
+			err = new(packet.Subscribe).Decode(f, limits)
+		case packet.TypeUnsubscribe:
+			err = new(packet.Unsubscribe).Decode(f, limits)
+		case packet.TypePuback, packet.TypePubrec, packet.TypePubrel, packet.TypePubcomp:
+			err = new(packet.Ack).Decode(f, limits)
+		}
+	}
+	if err == nil {
+		return ""
+	}
+	return string(err.(*packet.Error).Rule)
+}

@@ -94,6 +94,9 @@ func (m *Model) Observe(i int, raw []byte) (answer []byte, dev *Deviation) {
 		c.greeted = c.greeted || e.kind == packet.TypeConnack
 		return m.byReturn(c, got), nil
 	}
+	if c.ended != "" {
+		return bad(c.ended, "the broker goes on with a connection that it has to close", nil)
+	}
 	return bad(strayRules[got.kind], "nothing asks for this "+got.kind.String(), nil)
 }
 
@@ -326,7 +329,13 @@ func (m *Model) Missing(i int) *Deviation {
 		return nil
 	}
 	if e := c.first(); e != nil {
-		return &Deviation{Rule: e.rule, Conn: i, Text: "a packet that has not come", Want: e.String()}
+		d := &Deviation{Rule: e.rule, Conn: i, Text: "a packet that has not come", Want: e.String()}
+		for _, o := range c.expects {
+			if o.done && o.copied && e.d != nil && o.d.m == e.d.m {
+				d.Rule, d.Text = "MQTT-3.3.5-1", "delivered, but not at the highest QoS of the subscriptions"
+			}
+		}
+		return d
 	}
 	if c.ended != "" && !c.closed {
 		return &Deviation{Rule: c.ended, Conn: i, Text: "the connection is still open", Want: "the connection closed"}

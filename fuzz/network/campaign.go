@@ -64,7 +64,7 @@ type Report struct {
 // that crashes or hangs later is a finding, and the end.
 func (c *Campaign) Run(ctx context.Context) (*Report, error) {
 	r := &run{c: c, found: make(map[string]*Finding), differ: make(map[string]*Finding),
-		maker:  &maker{rnd: rand.New(rand.NewPCG(c.Seed, 1)), profile: c.Rules.Name, effects: make(map[string]bool)},
+		maker:  &maker{rnd: rand.New(rand.NewPCG(c.Seed, 1)), profile: c.Rules.Name, effects: make(map[string]bool), avoid: make(map[string]bool)},
 		report: &Report{Profile: c.Rules.Name, Seed: c.Seed}}
 	patience := c.Patience
 	if patience == 0 {
@@ -183,6 +183,9 @@ func (r *run) note(ctx context.Context, s *script.Script, res script.Result) {
 	r.found[k] = f
 	r.report.Deviations = append(r.report.Deviations, f)
 	f.fill(s, res, r.target.Said)
+	if d := res.Deviation; d != nil && res.Step < len(s.Steps) && model.Violates(s.Steps[res.Step].Raw) == d.Rule {
+		r.maker.avoid[d.Rule] = true
+	}
 	again := r.play(ctx, r.target, s)
 	f.Repeats = (again.Deviation != nil || again.Err != nil) && key(s, again) == k
 	if !f.Repeats {

@@ -3,6 +3,7 @@ package network
 import (
 	"math/rand/v2"
 
+	"sampan/fuzz/model"
 	"sampan/fuzz/script"
 	"sampan/packet"
 )
@@ -13,6 +14,7 @@ type maker struct {
 	profile string
 	corpus  [][]byte        // encoded scripts
 	effects map[string]bool // that have been seen
+	avoid   map[string]bool // rules whose violation the broker is known to tolerate: finding that again takes time
 }
 
 // steps bounds a new script. Long ones find no more and cost more.
@@ -74,6 +76,9 @@ func (k *maker) fit(s *script.Script) *script.Script {
 			continue
 		}
 		st.Join = false
+		if st.Kind == script.Send && k.avoid[model.Violates(st.Raw)] {
+			continue
+		}
 		if p, ok := connectOf(st.Raw); ok && p.Level == packet.Level31 && len(p.ClientID) == 0 {
 			continue
 		}

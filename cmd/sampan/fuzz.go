@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"sampan/cmd/internal/address"
+	"sampan/cmd/internal/cli"
+	"sampan/cmd/internal/dial"
+	"sampan/cmd/internal/value"
+	"sampan/fuzz/model"
+	"sampan/fuzz/network"
+	"sampan/fuzz/script"
+)
+
+// fuzzing is what `sampan fuzz` is told.
+type fuzzing struct {
+	url, other         address.Target
+	profile            value.Word
+	duration, patience value.Duration
+	scripts            int
+	seed               uint64
+	username, password string
+	insecure, quiet    bool
+	replay, save       string
+	output             cli.Output
+}
+
+var errDeviates = errors.New("the broker deviates from the standard")
+
+func fuzzCommand() *cobra.Command {
+	o := &fuzzing{
+		url:      address.Target{URL: address.URL{Scheme: address.MQTT, Host: "127.0.0.1", Port: 1883}},
+		profile:  value.OneOf("standard", "open", "small", "platform"),
+		duration: value.Duration(time.Minute), patience: value.Duration(2 * time.Second),
+	}
+	command := &cobra.Command{
+		Use:   "fuzz",
+		Short: "look for the bugs of a broker, over the network",
+		Long: `Carry out random conversations of several clients with a broker, any broker, and compare
+each answer with a model of the standard. The clients share topics and client identifiers,
+take each other over, disconnect, and send packets that nobody may send. Two more clients,
+the canaries, notice when the broker crashes, hangs or loses messages.
+
+Each deviation is reported with the statement of MQTT 3.1.1 that it breaks, the packet, and
+the shortest script that shows it, which --replay carries out again. The profile says what
+the broker does on purpose: 'standard' is a general broker with QoS 2, Will and retained
+messages; 'open' and 'platform' are those of 'sampan serve'.
+
+The exit status is 0 only if no deviation was found. The broker should hold nothing of
+value: its sessions alice, bob and carol and some retained messages are removed.`,
+		Example: `sampan fuzz --url mqtt://127.0.0.1:1883 --duration 10m
+# a broker of ours, and the scripts of what was found as files
+sampan fuzz --profile open --save findings
+# what do two brokers answer differently?
+sampan fuzz --url mqtt://127.0.0.1:1883 --against mqtt://127.0.0.1:1884 --json
+sampan fuzz --replay findings/1.script`,
+		Args: cli.Args(),
+		RunE: o.run,
+	}
+	cli.Section(command, "The broker", func(f *pflag.FlagSet) {
+		f.Var(&o.url, "url", "`URL` of the broker: mqtt://, mqtts://, ws://, wss:// or unix://")
+		f.Var(&o.other, "against", "`URL` of a second broker, whose answers are compared with the first one's")
+		f.Var(&o.profile, "profile", "what the broker does on purpose")
+		f.StringVar(&o.username, "username", "", "user name for every CONNECT")
+		f.StringVar(&o.password, "password", "", "password for every CONNECT")
+		f.BoolVar(&o.insecure, "insecure", false, "accept any certificate")
+	})
+	cli.Section(command, "The search", func(f *pflag.FlagSet) {
+		f.Var(&o.duration, "duration", "how long to look")
+		f.IntVar(&o.scripts, "scripts", 0, "how many scripts at most; 0: as many as there is time for")
+		f.Uint64Var(&o.seed, "seed", 0, "the same seed makes the same scripts; 0: chosen, and printed")
+		f.Var(&o.patience, "patience", "how long an answer may take before it counts as missing")
+		f.StringVar(&o.replay, "replay", "", "carry out the script in this `FILE` instead")
+		f.StringVar(&o.save, "save", "", "write the script of each deviation into this `DIR`")
+		f.BoolVar(&o.quiet, "quiet", false, "show no progress")
+	})
+	o.output.Register(command)
+	return command
+}
+
+// dialer makes connections to a broker.
+func (o *fuzzing) dialer(to address.Target) network.Dialer {
+	options := dial.Options{Level: 4}
+	if o.insecure {
+		options.TLS = &tls.Config{InsecureSkipVerify: true}
+	}
+	return func(ctx context.Context) (net.Conn, error) { return dial.Dial(ctx, to.URL, options) }
+}
+
+func (o *fuzzing) run(command *cobra.Command, _ []string) error {
+	rules, _ := model.ByName(o.profile.String())
+	c := &network.Campaign{
+		Dial: o.dialer(o.url), Rules: rules, Duration: time.Duration(o.duration), Scripts: o.scripts, Seed: o.seed,
+		Patience: time.Duration(o.patience), Username: o.username, Password: o.password,
+	}
+	if command.Flags().Changed("against") {
+		c.Other = o.dialer(o.other)
+	}
+	if o.replay != "" {
+		return o.again(command, c)
+	}
+	for c.Seed == 0 {
+		c.Seed = rand.Uint64()
+	}
+	if !o.quiet {
+		c.Progress = func(p network.Progress) {
+			fmt.Fprintf(command.ErrOrStderr(), "%v: %d scripts, %.0f a second, %d kinds of answers, %d deviations\n",
+				p.Elapsed.Round(time.Second), p.Scripts, float64(p.Scripts)/p.Elapsed.Seconds(), p.Effects, p.Deviations)
+		}
+	}
+	report, err := c.Run(command.Context())
+	if err != nil {
+		return err
+	}
+	var failed error
+	if err := o.output.Print(command, report, func(w io.Writer) { failed = report.WriteText(w) }); err != nil || failed != nil {
+		return errors.Join(err, failed)
+	}
+	if err := o.keep(report); err != nil {
+		return err
+	}
+	if len(report.Deviations) > 0 {
+		return errDeviates
+	}
+	return nil
+}
+
+// again carries out one script.
+func (o *fuzzing) again(command *cobra.Command, c *network.Campaign) error {
+	text, err := os.ReadFile(o.replay)
+	if err != nil {
+		return err
+	}
+	s, err := script.Parse(string(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.replay, err)
+	}
+	if !command.Flags().Changed("profile") {
+		c.Rules = s.Rules()
+	}
+	found, said := c.Replay(command.Context(), s)
+	if found == nil {
+		found = &network.Finding{Script: s.String(), Transcript: said}
+	}
+	err = o.output.Print(command, found, func(w io.Writer) {
+		for _, line := range said {
+			fmt.Fprintln(w, line)
+		}
+		if found.Rule == "" {
+			fmt.Fprintln(w, "no deviation")
+			return
+		}
+		fmt.Fprintf(w, "[%s] %s\n", found.Rule, found.Text)
+		if found.Got != "" {
+			fmt.Fprintf(w, "got  %s\n     %s\n", found.Got, found.Bytes)
+		}
+		if found.Want != "" {
+			fmt.Fprintf(w, "want %s\n", found.Want)
+		}
+	})
+	if err == nil && found.Rule != "" {
+		err = errDeviates
+	}
+	return err
+}
+
+// keep writes the scripts of what was found into files.
+func (o *fuzzing) keep(r *network.Report) error {
+	if o.save == "" || len(r.Deviations) == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(o.save, 0o755); err != nil {
+		return err
+	}
+	for i, f := range r.Deviations {
+		text := fmt.Sprintf("# [%s] %s\n%s", f.Rule, f.Text, f.Script)
+		if err := os.WriteFile(filepath.Join(o.save, fmt.Sprintf("%d.script", i+1)), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
