@@ -42,7 +42,7 @@ var rooms = map[string][]string{
 	// Which topics a device may use is a computation on the product's categories.
 	"broker/permission": {"broker/device"},
 	// The API is the server's way to what the platform's parts do.
-	"broker/openapi": {"broker", "broker/device", "broker/quota", "broker/rrpc", "broker/alink", "broker/gateway"},
+	"broker/openapi": {"broker", "broker/device", "broker/quota", "broker/rrpc", "broker/alink", "broker/gateway", "packet"},
 	// The platform is where its parts meet.
 	"broker/platform": {"broker/...", "packet", "session"},
 
