@@ -25,7 +25,7 @@ func (s *Service) ntp(t topic, payload []byte) {
 		}
 		return json.RawMessage(text)
 	}
-	answer, err := json.Marshal(struct {
+	answer, err := envelope.Marshal(struct {
 		DeviceSendTime json.RawMessage `json:"deviceSendTime"`
 		ServerRecvTime json.RawMessage `json:"serverRecvTime"`
 		ServerSendTime json.RawMessage `json:"serverSendTime"`

@@ -34,7 +34,7 @@ var ErrNotSubscribed = errors.New("alink: the device has not subscribed to the t
 
 // Upgrade tells a device of a firmware.
 func (s *Service) Upgrade(productKey, deviceName string, f *Firmware) error {
-	payload, err := json.Marshal(upgrade{"1000", f, s.calls.nextID(), "success"})
+	payload, err := envelope.Marshal(upgrade{"1000", f, s.calls.nextID(), "success"})
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (s *Service) ota(t topic, payload []byte) {
 		e.Kind = UpgradeProgress
 		s.watchers(e)
 	case otaRequest:
-		answer, err := json.Marshal(upgrade{"1000", s.firmwareFor(t, "default", ""), r.ID, "success"})
+		answer, err := envelope.Marshal(upgrade{"1000", s.firmwareFor(t, "default", ""), r.ID, "success"})
 		if err == nil {
 			s.send(full, answer)
 		}

@@ -74,7 +74,7 @@ func (s *Service) shadow(t topic, payload []byte) {
 	if q.Method == "get" && fail == nil {
 		answer["version"] = doc.Version
 	}
-	b, err := json.Marshal(answer)
+	b, err := envelope.Marshal(answer)
 	if err == nil {
 		s.send("/shadow/get/"+t.productKey+"/"+t.deviceName, b)
 	}
@@ -184,7 +184,7 @@ func (s *Service) checkShadow(d *document) *shadowError {
 	case attrs > s.opts.MaxShadowAttrs:
 		return &shadowError{408, "the document has more than " + strconv.Itoa(s.opts.MaxShadowAttrs) + " attributes"}
 	}
-	if b, err := json.Marshal(d); err != nil || len(b) > s.opts.MaxShadow {
+	if b, err := envelope.Marshal(d); err != nil || len(b) > s.opts.MaxShadow {
 		return &shadowError{404, "the document is larger than " + strconv.Itoa(s.opts.MaxShadow) + " bytes"}
 	}
 	return nil
@@ -259,7 +259,7 @@ func orObject(m map[string]any) map[string]any {
 func (s *Service) Shadow(productKey, deviceName string) []byte {
 	var doc document
 	s.states.with(productKey, deviceName, func(d *state) { doc = d.shadow.clone() })
-	b, _ := json.Marshal(map[string]any{
+	b, _ := envelope.Marshal(map[string]any{
 		"method": "reply", "version": doc.Version, "timestamp": s.opts.Now().Unix(),
 		"payload": map[string]any{"status": "success", "state": doc.state(), "metadata": doc.metadata()},
 	})
@@ -282,7 +282,7 @@ func (s *Service) UpdateShadow(productKey, deviceName string, message []byte) er
 	if fail != nil {
 		return &ShadowError{fail.code, fail.message}
 	}
-	b, err := json.Marshal(map[string]any{
+	b, err := envelope.Marshal(map[string]any{
 		"method": "control", "version": doc.Version, "timestamp": s.opts.Now().Unix(),
 		"payload": map[string]any{"status": "success", "state": doc.state(), "metadata": doc.metadata()},
 	})

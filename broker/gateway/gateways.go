@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sampan/broker/alink/envelope"
 	"sampan/broker/device"
 	"sampan/broker/permission"
 )
@@ -16,6 +17,8 @@ import (
 type Broker interface {
 	Publish(ctx context.Context, topic string, payload []byte, qos byte) (receivers int, err error)
 	Reauthorize(key string) int
+	Deliver(ctx context.Context, key, topic string, payload []byte, qos byte) error
+	Disconnect(key, why string) bool
 	AddSubscription(key, filter string, qos byte) bool
 	RemoveSubscription(key, filter string) bool
 }
@@ -33,6 +36,8 @@ type Options struct {
 	MaxSubDevices int // of one gateway; default 2,000
 	MaxBatch      int // sub-devices in one login or logout; default 50
 	MaxRegister   int // sub-devices in one registration; default 30
+	// Allow reports whether n more sub-devices may log in now. nil: always.
+	Allow func(n int) bool
 
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: slog.Default()
@@ -51,10 +56,12 @@ func (n Name) String() string { return n.ProductKey + "/" + n.DeviceName }
 type Service struct {
 	opts   Options
 	broker Broker
+	ids    atomic.Uint32
 
 	mu       sync.RWMutex // guards what follows, and the maps in a gateway
 	gateways map[Name]*gateway
 	through  map[Name]*gateway // sub-device → the gateway it is logged in through
+	owner    map[Name]*gateway // sub-device → the gateway that has it in its topology
 }
 
 // gateway is one gateway and its sub-devices.
@@ -84,7 +91,7 @@ func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return &Service{opts: o, gateways: make(map[Name]*gateway), through: make(map[Name]*gateway)}
+	return &Service{opts: o, gateways: make(map[Name]*gateway), through: make(map[Name]*gateway), owner: make(map[Name]*gateway)}
 }
 
 // Use gives the Service the broker. It is called before the first message.
@@ -137,8 +144,8 @@ func (s *Service) find(n Name) *gateway {
 
 // Through returns the gateway that a sub-device is logged in through.
 func (s *Service) Through(productKey, deviceName string) (Name, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	g := s.through[Name{productKey, deviceName}]
 	if g == nil {
 		return Name{}, false
@@ -150,21 +157,29 @@ func (s *Service) Through(productKey, deviceName string) (Name, bool) {
 func (s *Service) Of(sub Name) (Name, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if g := s.through[sub]; g != nil {
+	if g := s.owner[sub]; g != nil {
 		return g.name, true
-	}
-	for _, g := range s.gateways {
-		if _, ok := g.topology[sub]; ok {
-			return g.name, true
-		}
 	}
 	return Name{}, false
 }
 
+// OfProduct returns the gateways through which devices of a product are logged in.
+func (s *Service) OfProduct(productKey string) []Name {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	found := make(map[Name]struct{})
+	for sub, g := range s.through {
+		if sub.ProductKey == productKey {
+			found[g.name] = struct{}{}
+		}
+	}
+	return sorted(found)
+}
+
 // Topology returns a gateway's sub-devices.
 func (s *Service) Topology(productKey, deviceName string) []Name {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	return s.subDevices(Name{productKey, deviceName})
 }
 
@@ -184,16 +199,9 @@ func (s *Service) Disconnected(productKey, deviceName string) {
 	g := s.gateways[Name{productKey, deviceName}]
 	var gone []Name
 	if g != nil {
-		if online := g.online.Load(); online != nil {
-			for n := range *online {
-				gone = append(gone, n)
-				delete(s.through, n)
-			}
-		}
-		g.online.Store(nil)
+		gone = s.offline(g)
 		if len(g.topology) == 0 {
-			g.forgotten.Store(true)
-			delete(s.gateways, g.name)
+			s.forget(g)
 		}
 	}
 	s.mu.Unlock()
@@ -202,28 +210,91 @@ func (s *Service) Disconnected(productKey, deviceName string) {
 	}
 }
 
-// Removed says that a device was deleted or disabled: it is no gateway any more, nobody's sub-device if it
-// was deleted, and not logged in.
-func (s *Service) Removed(productKey, deviceName string, deleted bool) {
+// Connected says that a device has connected by itself: it is not reached through a gateway any more.
+func (s *Service) Connected(productKey, deviceName string) {
 	n := Name{productKey, deviceName}
-	code := codeDisabled
-	if deleted {
-		code = codeDeleted
-	}
-	s.mu.Lock()
+	s.mu.RLock()
 	through := s.through[n]
-	if deleted {
-		if g := s.gateways[n]; g != nil {
-			g.forgotten.Store(true)
-			delete(s.gateways, n)
-		}
-		for _, g := range s.gateways {
-			delete(g.topology, n)
+	s.mu.RUnlock()
+	if through != nil && s.end(through, n, false) {
+		s.tell(through, n, envelope.SameDevice)
+	}
+}
+
+// offline takes all sub-devices of a gateway offline and returns them. Called with mu held.
+func (s *Service) offline(g *gateway) (gone []Name) {
+	if online := g.online.Load(); online != nil {
+		for n := range *online {
+			gone = append(gone, n)
+			delete(s.through, n)
 		}
 	}
+	g.online.Store(nil)
+	return gone
+}
+
+// forget drops a gateway. Called with mu held.
+func (s *Service) forget(g *gateway) {
+	g.forgotten.Store(true)
+	delete(s.gateways, g.name)
+	for n := range g.topology {
+		delete(s.owner, n)
+	}
+}
+
+// unbind takes a sub-device out of the topology that it is in. Called with mu held.
+func (s *Service) unbind(n Name) {
+	if g := s.owner[n]; g != nil {
+		delete(g.topology, n)
+		delete(s.owner, n)
+	}
+}
+
+// Deleted says that a device was deleted: it is no gateway any more and nobody's sub-device.
+func (s *Service) Deleted(productKey, deviceName string) {
+	n := Name{productKey, deviceName}
+	s.mu.Lock()
+	owner, through := s.owner[n], s.through[n]
+	var gone []Name
+	g := s.gateways[n]
+	if g != nil {
+		gone = s.offline(g)
+		s.forget(g)
+	}
+	s.unbind(n)
 	s.mu.Unlock()
-	if through != nil {
-		s.end(through, n)
+	for _, sub := range gone {
+		s.changed(sub, n, false)
+	}
+	s.inform(owner, through, n, "thing/delete", Deleted, envelope.DeviceDeleted)
+}
+
+// Disabled says that a device was disabled: it is not logged in any more.
+func (s *Service) Disabled(productKey, deviceName string) {
+	n := Name{productKey, deviceName}
+	s.mu.RLock()
+	owner, through := s.owner[n], s.through[n]
+	s.mu.RUnlock()
+	s.inform(owner, through, n, "thing/disable", Disabled, envelope.DeviceDisabled)
+}
+
+// Enabled says that a device may log in again.
+func (s *Service) Enabled(productKey, deviceName string) {
+	n := Name{productKey, deviceName}
+	s.mu.RLock()
+	owner := s.owner[n]
+	s.mu.RUnlock()
+	s.inform(owner, nil, n, "thing/enable", Enabled, 0)
+}
+
+// inform tells a sub-device's gateways what the server has done to it.
+func (s *Service) inform(owner, through *gateway, n Name, path string, status int, code envelope.Code) {
+	if owner != nil {
+		s.request(owner.name, n, path, struct{}{})
+		// A gateway that is not there will be told when it asks.
+		_ = s.NotifyChange(owner.name, status, n)
+	}
+	if through != nil && s.end(through, n, true) {
 		s.tell(through, n, code)
 	}
 }

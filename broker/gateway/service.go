@@ -54,7 +54,7 @@ func (s *Service) handle(g Name, what string, params json.RawMessage, auto bool)
 		code, data = envelope.OK, s.subDevices(g)
 		s.mu.Unlock()
 	case "thing/sub/register", "thing/proxy/provisioning/product_register":
-		code, data = s.register(params)
+		code, data = s.register(g, params)
 	case "thing/sub/unregister":
 		code, data = s.unregister(g, params)
 	case "thing/list/found":

@@ -2,16 +2,12 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
+	"strconv"
+	"strings"
 
 	"sampan/broker/alink/envelope"
 	"sampan/broker/device"
 	"sampan/broker/permission"
-)
-
-const (
-	codeDeleted  = envelope.DeviceDeleted
-	codeDisabled = envelope.DeviceDisabled
 )
 
 // login logs sub-devices in through a gateway: all of the request or none. auto says that the system topics
@@ -20,59 +16,66 @@ func (s *Service) login(g Name, auto bool, list []signed) (envelope.Code, string
 	if len(list) > s.opts.MaxBatch {
 		return envelope.TooOften, ""
 	}
+	if s.opts.Allow != nil && !s.opts.Allow(len(list)) {
+		return envelope.TooMany, "too many logins of sub-devices a second"
+	}
 	devices := make([]device.Device, len(list))
 	for i := range list {
-		d, code := s.verify(&list[i], envelope.BadSign)
+		d, code := s.verify(&list[i])
 		if code != envelope.OK {
 			return code, list[i].Name.String() + ": " + code.String()
 		}
 		devices[i] = d
 	}
+	grants := make([]*permission.Compiled, len(devices))
+	for i := range devices {
+		grants[i] = s.opts.Permissions(&devices[i])
+	}
 	s.mu.Lock()
-	through := s.gateway(g)
-	through.auto = auto
+	through := s.gateways[g]
 	for i := range list {
-		if _, ok := through.topology[list[i].Name]; !ok {
+		if through == nil || s.owner[list[i].Name] != through {
 			s.mu.Unlock()
 			return envelope.NoTopology, list[i].Name.String() + ": " + envelope.NoTopology.String()
 		}
 	}
-	var elsewhere []*gateway
-	var moved []Name
-	for i := range list {
-		if old := s.through[list[i].Name]; old != nil && old != through {
-			elsewhere, moved = append(elsewhere, old), append(moved, list[i].Name)
-		}
+	through.auto = auto
+	type moved struct {
+		from  *gateway
+		name  Name
+		grant *permission.Compiled
 	}
-	s.mu.Unlock()
-	for i, old := range elsewhere {
-		s.end(old, moved[i])
-		s.tell(old, moved[i], envelope.SameDevice)
-	}
-
-	grants := make([]*permission.Compiled, len(devices))
-	for i := range devices {
-		grants[i] = s.opts.Permissions(&devices[i])
-		// A first login activates; a failure to note that is no reason to keep the device out.
-		if err := s.opts.Registry.Activate(&devices[i]); err != nil {
-			s.opts.Logger.Warn("sub-device not activated", "device", list[i].Name.String(), "error", err)
-		}
-	}
-	s.mu.Lock()
+	var elsewhere []moved
 	through.setOnline(func(online map[Name]*permission.Compiled) {
 		for i := range list {
-			online[list[i].Name] = grants[i]
-			s.through[list[i].Name] = through
+			n := list[i].Name
+			if old := s.through[n]; old != nil && old != through {
+				elsewhere = append(elsewhere, moved{old, n, old.take(n)})
+			}
+			online[n] = grants[i]
+			s.through[n] = through
 		}
 	})
 	s.mu.Unlock()
+	for _, m := range elsewhere {
+		s.withdraw(m.from, m.name, m.grant)
+		s.tell(m.from, m.name, envelope.SameDevice)
+	}
+	key := s.opts.Key(g.ProductKey, g.DeviceName)
 	for i := range list {
+		n := list[i].Name
+		// One connection per device: a gateway's session is one, too.
+		s.broker.Disconnect(s.opts.Key(n.ProductKey, n.DeviceName), "logged in through gateway "+g.String())
+		// A first login activates; a failure to note that is no reason to keep the device out.
+		if err := s.opts.Registry.Activate(&devices[i]); err != nil {
+			s.opts.Logger.Warn("sub-device not activated", "device", n.String(), "error", err)
+		}
 		if auto {
 			for _, filter := range grants[i].AutoSubscriptions() {
-				s.broker.AddSubscription(s.opts.Key(g.ProductKey, g.DeviceName), filter, 1)
+				s.broker.AddSubscription(key, filter, 1)
 			}
 		}
-		s.changed(list[i].Name, g, true)
+		s.changed(n, g, true)
 	}
 	return envelope.OK, ""
 }
@@ -92,51 +95,102 @@ func (s *Service) logout(g Name, list []Name) (envelope.Code, string) {
 	}
 	s.mu.Unlock()
 	for _, n := range list {
-		s.end(through, n)
+		s.end(through, n, true)
 	}
 	return envelope.OK, ""
 }
 
-// end takes a sub-device offline and the gateway's subscriptions to its topics away.
-func (s *Service) end(through *gateway, n Name) {
+// end takes a sub-device offline and the gateway's subscriptions to its topics away. It reports false if it
+// was not online through that gateway. announce says that its status is told: not if it has connected by
+// itself meanwhile.
+func (s *Service) end(through *gateway, n Name, announce bool) bool {
 	s.mu.Lock()
-	online := through.online.Load()
-	var grant *permission.Compiled
-	if online != nil {
-		grant = (*online)[n]
-	}
-	if grant == nil {
+	if s.through[n] != through {
 		s.mu.Unlock()
-		return
+		return false
 	}
-	through.setOnline(func(m map[Name]*permission.Compiled) { delete(m, n) })
-	if s.through[n] == through {
-		delete(s.through, n)
-	}
-	auto := through.auto
+	delete(s.through, n)
+	grant := through.take(n)
 	s.mu.Unlock()
-	key := s.opts.Key(through.name.ProductKey, through.name.DeviceName)
-	if auto {
+	s.withdraw(through, n, grant)
+	if announce {
+		s.changed(n, through.name, false)
+	}
+	return true
+}
+
+// take removes a sub-device from those that are logged in, and returns its permissions. Called with mu held.
+func (g *gateway) take(n Name) (grant *permission.Compiled) {
+	g.setOnline(func(m map[Name]*permission.Compiled) {
+		grant = m[n]
+		delete(m, n)
+	})
+	return grant
+}
+
+// withdraw takes the subscriptions away that a gateway has for a sub-device which is not logged in any more.
+func (s *Service) withdraw(g *gateway, n Name, grant *permission.Compiled) {
+	key := s.opts.Key(g.name.ProductKey, g.name.DeviceName)
+	s.mu.RLock()
+	auto, shared := g.auto, n.ProductKey == g.name.ProductKey
+	if online := g.online.Load(); online != nil {
+		for other := range *online {
+			shared = shared || other.ProductKey == n.ProductKey
+		}
+	}
+	s.mu.RUnlock()
+	if auto && grant != nil {
 		for _, filter := range grant.AutoSubscriptions() {
-			s.broker.RemoveSubscription(key, filter)
+			// The product's broadcasts may be others' as well.
+			if !shared || strings.Contains(filter, "/"+n.String()) {
+				s.broker.RemoveSubscription(key, filter)
+			}
 		}
 	}
 	s.broker.Reauthorize(key)
-	s.changed(n, through.name, false)
+}
+
+// Refused says that a gateway has published for a device that is not logged in through it. If the device is
+// one of its sub-devices, it is told so on /ext/error (520).
+func (s *Service) Refused(productKey, deviceName string, sub Name) {
+	s.mu.RLock()
+	g := s.gateways[Name{productKey, deviceName}]
+	known := g != nil && s.owner[sub] == g && s.through[sub] != g
+	s.mu.RUnlock()
+	if known {
+		s.tell(g, sub, envelope.NoSession)
+	}
 }
 
 // tell tells a gateway what happened to its sub-device, on /ext/error.
 func (s *Service) tell(g *gateway, n Name, code envelope.Code) {
-	b, err := json.Marshal(struct {
+	b, err := envelope.Marshal(struct {
 		ID      string        `json:"id"`
 		Code    envelope.Code `json:"code"`
 		Data    Name          `json:"data"`
 		Message string        `json:"message"`
-	}{"0", code, n, code.String()})
+	}{s.nextID(), code, n, code.String()})
 	if err == nil {
 		s.publish("/ext/error/"+g.name.String(), b)
 	}
 }
+
+// request sends a request about a sub-device to its gateway, on the sub-device's topic. The gateway need not
+// have subscribed to it: while the sub-device is not logged in it may not.
+func (s *Service) request(g, n Name, path string, params any) {
+	payload, err := envelope.Ask(s.id(), "thing."+strings.TrimPrefix(path, "thing/"), params)
+	if err == nil {
+		err = s.broker.Deliver(context.Background(), s.opts.Key(g.ProductKey, g.DeviceName), "/sys/"+n.String()+"/"+path, payload, 0)
+	}
+	if err != nil {
+		s.opts.Logger.Debug("gateway not told", "gateway", g.String(), "device", n.String(), "request", path, "error", err)
+	}
+}
+
+// id numbers what is sent to gateways: decimal, up to 4,294,967,295.
+func (s *Service) id() uint64 { return uint64(s.ids.Add(1)) }
+
+func (s *Service) nextID() string { return strconv.FormatUint(s.id(), 10) }
 
 func (s *Service) publish(topic string, payload []byte) {
 	if _, err := s.broker.Publish(context.Background(), topic, payload, 0); err != nil {

@@ -33,9 +33,8 @@ func text(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// verify checks a sub-device's signature. The client id is signed whole, with its pipes. wrong is the code
-// that says the signature is not good.
-func (s *Service) verify(d *signed, wrong envelope.Code) (dev device.Device, code envelope.Code) {
+// verify checks a sub-device's signature. The client id is signed whole, with its pipes.
+func (s *Service) verify(d *signed) (dev device.Device, code envelope.Code) {
 	if d.ProductKey == "" || d.DeviceName == "" || d.Sign == "" || d.ClientID == "" {
 		return dev, envelope.ParamError
 	}
@@ -54,7 +53,7 @@ func (s *Service) verify(d *signed, wrong envelope.Code) (dev device.Device, cod
 		content.Timestamp = []byte(t)
 	}
 	if !method.Matches([]byte(d.Sign), dev.Secret(), content.AppendTo(nil)) {
-		return dev, wrong
+		return dev, envelope.BadSign
 	}
 	if dev.Status() == device.Disabled {
 		return dev, envelope.DeviceDisabled
@@ -72,7 +71,13 @@ func (s *Service) addTopology(g Name, params json.RawMessage) (envelope.Code, an
 		if list[i].Name == g {
 			return envelope.SelfTopology, nil
 		}
-		if _, code := s.verify(&list[i], envelope.SignError); code != envelope.OK {
+		switch _, code := s.verify(&list[i]); code {
+		case envelope.OK:
+		case envelope.BadSign: // the codes differ from those of a login
+			return envelope.SignError, nil
+		case envelope.DeviceDisabled:
+			return envelope.Forbidden, nil
+		default:
 			return code, nil
 		}
 	}
@@ -90,8 +95,12 @@ func (s *Service) addTopology(g Name, params json.RawMessage) (envelope.Code, an
 	}
 	names := make([]Name, len(list))
 	for i := range list {
-		to.topology[list[i].Name] = struct{}{}
 		names[i] = list[i].Name
+		// A device belongs to one gateway: the last one that could sign for it. It stays logged in through
+		// another until it logs in here.
+		s.unbind(names[i])
+		to.topology[names[i]] = struct{}{}
+		s.owner[names[i]] = to
 	}
 	return envelope.OK, names
 }
@@ -112,13 +121,15 @@ func (s *Service) RemoveTopology(g Name, subs ...Name) {
 	from := s.gateways[g]
 	if from != nil {
 		for _, n := range subs {
-			delete(from.topology, n)
+			if s.owner[n] == from {
+				s.unbind(n)
+			}
 		}
 	}
 	s.mu.Unlock()
 	if from != nil {
 		for _, n := range subs {
-			s.end(from, n)
+			s.end(from, n, true)
 		}
 	}
 }
@@ -149,7 +160,7 @@ func (s *Service) NotifyChange(g Name, status int, subs ...Name) error {
 var ErrNotConnected = errors.New("gateway: the gateway has not subscribed to the topic")
 
 func (s *Service) ask(g Name, path string, params any) error {
-	payload, err := envelope.Ask(uint64(s.opts.Now().UnixMilli())%(1<<32), envelope.MethodOf(path), params)
+	payload, err := envelope.Ask(s.id(), envelope.MethodOf(path), params)
 	if err != nil {
 		return err
 	}
@@ -160,8 +171,9 @@ func (s *Service) ask(g Name, path string, params any) error {
 	return err
 }
 
-// register gives secrets to sub-devices of products that allow dynamic registration, made if they are new.
-func (s *Service) register(params json.RawMessage) (envelope.Code, any) {
+// register gives secrets to sub-devices of products that allow dynamic registration, made if they are new. A
+// gateway may ask again for those in its topology; others must not have been active yet.
+func (s *Service) register(g Name, params json.RawMessage) (envelope.Code, any) {
 	list, code := readList[Name](params)
 	if code != envelope.OK {
 		return code, nil
@@ -176,23 +188,46 @@ func (s *Service) register(params json.RawMessage) (envelope.Code, any) {
 	}
 	out := make([]registered, 0, len(list))
 	for _, n := range list {
-		p, err := s.opts.Registry.Product(n.ProductKey)
-		if err != nil {
-			return envelope.NoDevice, nil
-		}
-		if !p.DynamicRegistration {
-			return envelope.NoRegistration, nil
-		}
-		d, err := s.opts.Registry.Device(n.ProductKey, n.DeviceName)
-		if errors.Is(err, device.ErrNoDevice) {
-			d, err = s.opts.Registry.CreateDevice(n.ProductKey, device.DeviceSpec{Name: n.DeviceName})
-		}
-		if err != nil {
-			return envelope.ParamError, nil
+		d, code := s.registerOne(g, n)
+		if code != envelope.OK {
+			return code, nil
 		}
 		out = append(out, registered{n, string(d.Secret()), d.IotID()})
 	}
 	return envelope.OK, out
+}
+
+func (s *Service) registerOne(g, n Name) (d device.Device, code envelope.Code) {
+	p, err := s.opts.Registry.Product(n.ProductKey)
+	if err != nil {
+		return d, envelope.NoProduct
+	}
+	if !p.DynamicRegistration {
+		return d, envelope.NoRegistration
+	}
+	s.mu.RLock()
+	owner := s.owner[n]
+	s.mu.RUnlock()
+	if owner != nil && owner.name != g {
+		return d, envelope.BoundElsewhere
+	}
+	d, err = s.opts.Registry.Device(n.ProductKey, n.DeviceName)
+	if errors.Is(err, device.ErrNoDevice) {
+		d, err = s.opts.Registry.CreateDevice(n.ProductKey, device.DeviceSpec{Name: n.DeviceName})
+	}
+	switch {
+	case errors.Is(err, device.ErrInvalid):
+		return d, envelope.BadName
+	case errors.Is(err, device.ErrExists): // made by somebody else just now
+		return d, envelope.BoundElsewhere
+	case err != nil:
+		return d, envelope.SystemError
+	case d.Status() == device.Disabled:
+		return d, envelope.Forbidden
+	case owner == nil && d.Status() != device.Unactivated:
+		return d, envelope.AlreadyActive
+	}
+	return d, envelope.OK
 }
 
 // unregister forgets nothing: it takes the devices out of every topology and logs them out.

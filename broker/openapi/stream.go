@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
 
 	"sampan/broker"
-	"sampan/packet"
 )
 
 // StreamAction is the Action of a signed request for a stream; see Server.Stream.
@@ -71,7 +71,7 @@ func (s *Streams) Close() { s.once.Do(func() { close(s.stop) }) }
 
 var (
 	errStreamAction = wrong(http.StatusNotFound, "InvalidAction.NotFound", "A stream is asked for with Action=Stream.")
-	errStreams      = wrong(http.StatusServiceUnavailable, "Throttling", "Too many streams are open.")
+	errStreams      = wrong(http.StatusServiceUnavailable, "Throttling", "Too many streams are open, or the broker shuts down.")
 	errStreamTopic  = wrong(http.StatusBadRequest, "InvalidParameter", "Topic is not a valid topic filter.")
 )
 
@@ -86,17 +86,15 @@ func (s *Streams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 	case action != StreamAction || r.Method != http.MethodGet:
 		err = errStreamAction
-	case packet.ValidTopicFilter([]byte(filter), nil) != nil:
-		err = errStreamTopic
 	case !s.enter():
 		err = errStreams
+	default:
+		defer s.leave()
+		err = s.serve(w, r.Context(), filter)
 	}
 	if err != nil {
 		s.server.answer(w, r, action, nil, err, asXML)
-		return
 	}
-	defer s.leave()
-	s.serve(w, r.Context(), filter)
 }
 
 func (s *Streams) enter() bool {
@@ -115,12 +113,12 @@ func (s *Streams) leave() {
 	s.open--
 }
 
-// serve writes events until either end has had enough.
-func (s *Streams) serve(w http.ResponseWriter, ctx context.Context, filter string) {
+// serve writes events until either end has had enough. After an error nothing has been written.
+func (s *Streams) serve(w http.ResponseWriter, ctx context.Context, filter string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	control := http.NewResponseController(w)
-	var mu sync.Mutex // guards w, which two goroutines write to, and ended
+	var mu sync.Mutex // guards w, which two goroutines write to, and what follows
 	ended := false
 	write := func(b []byte) {
 		mu.Lock()
@@ -139,11 +137,19 @@ func (s *Streams) serve(w http.ResponseWriter, ctx context.Context, filter strin
 			cancel()
 		}
 	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
+	// Messages wait for the headers.
+	mu.Lock()
 	subscription, err := s.source.Subscribe(filter, func(m broker.Message) { write(s.event(m)) })
+	if err == nil {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("Cache-Control", "no-store")
+	}
+	mu.Unlock()
+	if errors.Is(err, broker.ErrClosed) {
+		return errStreams
+	}
 	if err != nil {
-		return // the broker shuts down
+		return errStreamTopic
 	}
 	defer func() {
 		subscription.Close()
@@ -158,9 +164,9 @@ func (s *Streams) serve(w http.ResponseWriter, ctx context.Context, filter strin
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-s.stop:
-			return
+			return nil
 		case <-ticker.C:
 			write([]byte(": alive\n\n"))
 		}

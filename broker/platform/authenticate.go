@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"sampan/broker"
 	"sampan/broker/credential"
 	"sampan/broker/device"
+	"sampan/broker/gateway"
 	"sampan/packet"
 	"sampan/session"
 )
@@ -106,6 +106,9 @@ func (p *Platform) principal(d *device.Device, login *credential.Login) *broker.
 		grant:      p.tables.of(d.Product()).For(pk, dn, login.CustomRRPC),
 		subs:       p.gateways.View(pk, dn),
 		quiet:      login.AutoSubscribe,
+		refused: func(subProduct, subName string) {
+			p.gateways.Refused(pk, dn, gateway.Name{ProductKey: subProduct, DeviceName: subName})
+		},
 	}
 	principal := &broker.Principal{
 		Key:        Key(pk, dn),
@@ -160,10 +163,7 @@ func (p *Platform) register(login *credential.Login) (*broker.Principal, error) 
 		Authorizer: nobody{},
 		KeepAlive:  -1, // not checked on such a connection
 		Ephemeral:  true,
-		Lifetime:   registrationLife,
+		Lifetime:   p.opts.Quantities.RegistrationLinger,
 		Welcome:    []broker.Message{welcome},
 	}, nil
 }
-
-// registrationLife is how long a device may stay after a dynamic registration (platform: 15 s).
-const registrationLife = 15 * time.Second

@@ -59,7 +59,7 @@ func (c *changes) stop() {
 
 func (c *changes) note(ch device.Change) {
 	switch ch.Kind {
-	case device.DeviceDisabled, device.DeviceDeleted, device.ProductChanged, device.ProductDeleted:
+	case device.DeviceEnabled, device.DeviceDisabled, device.DeviceDeleted, device.ProductChanged, device.ProductDeleted:
 	default:
 		return
 	}
@@ -93,18 +93,23 @@ func (c *changes) next() (change, bool) {
 // apply does what a change asks for.
 func (p *Platform) apply(c change) {
 	switch c.kind {
+	case device.DeviceEnabled:
+		p.gateways.Enabled(c.productKey, c.deviceName)
 	case device.DeviceDisabled:
-		p.gateways.Removed(c.productKey, c.deviceName, false)
+		p.gateways.Disabled(c.productKey, c.deviceName)
 		p.broker.Disconnect(Key(c.productKey, c.deviceName), "device disabled")
 	case device.DeviceDeleted:
 		if p.alink != nil {
 			p.alink.Forget(c.productKey, c.deviceName)
 		}
-		p.gateways.Removed(c.productKey, c.deviceName, true)
+		p.gateways.Deleted(c.productKey, c.deviceName)
 		p.broker.Discard(Key(c.productKey, c.deviceName), "device deleted")
 	case device.ProductChanged:
 		p.tables.replace(c.product)
 		p.ofProduct(c.productKey, func(key string) { p.broker.Reauthorize(key) })
+		for _, g := range p.gateways.OfProduct(c.productKey) {
+			p.broker.Reauthorize(Key(g.ProductKey, g.DeviceName))
+		}
 	case device.ProductDeleted:
 		p.tables.remove(c.productKey)
 		p.ofProduct(c.productKey, func(key string) { p.broker.Discard(key, "product deleted") })

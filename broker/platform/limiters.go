@@ -10,9 +10,9 @@ import (
 
 // limiters are the prepared rates of the table.
 type limiters struct {
-	connects, accountConnects, uplink0, uplink1, accountUplink, bandwidth limited
+	connects, accountConnects, uplink0, uplink1, accountUplink, bandwidth, subLogins limited
 
-	allConnects, allUplink atomic.Uint64
+	allConnects, allUplink, allSubLogins atomic.Uint64
 }
 
 // limited is a rate, prepared, with what it says of itself.
@@ -25,7 +25,7 @@ func (l *limiters) prepare(q *quota.Limits) {
 	for item, to := range map[quota.Item]*limited{
 		quota.Connects: &l.connects, quota.AccountConnects: &l.accountConnects,
 		quota.UplinkQoS0: &l.uplink0, quota.UplinkQoS1: &l.uplink1, quota.AccountUplink: &l.accountUplink,
-		quota.Bandwidth: &l.bandwidth,
+		quota.Bandwidth: &l.bandwidth, quota.SubDeviceLogins: &l.subLogins,
 	} {
 		rate := q.Rate(item)
 		*to = limited{rate.Limiter(), int64(rate.Limit)}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"time"
 
 	"sampan/broker"
@@ -94,7 +95,10 @@ func New(o Options) *Platform {
 			return p.tables.of(d.Product()).For(d.Product().Key, string(d.Name()), true)
 		},
 		Key: Key, Changed: p.subDeviceChanged,
-		MaxSubDevices: o.Quantities.SubDevices, MaxBatch: o.Quantities.LoginBatch, MaxRegister: o.Quantities.SubRegisterBatch,
+		MaxSubDevices: most(o.Quantities.SubDevices), MaxBatch: most(o.Quantities.LoginBatch), MaxRegister: most(o.Quantities.SubRegisterBatch),
+		Allow: func(n int) bool {
+			return p.limiters.subLogins.AllowShared(&p.limiters.allSubLogins, o.Clock.Now().UnixNano(), n)
+		},
 		Now: o.Clock.Now, Logger: o.Logger,
 	})
 	if !o.NoAlink {
@@ -107,8 +111,8 @@ func (p *Platform) alinkOptions() alink.Options {
 	o, q := p.opts.Alink, p.opts.Quantities
 	o.Registry, o.Logger = p.registry, p.opts.Logger
 	o.Now = p.opts.Clock.Now
-	o.MaxProperties, o.MaxShadow = q.PropertiesPerPost, int(q.Shadow)
-	o.MaxShadowDepth, o.MaxShadowAttrs = q.ShadowDepth, q.ShadowAttributes
+	o.MaxProperties, o.MaxShadow = most(q.PropertiesPerPost), most(int(q.Shadow))
+	o.MaxShadowDepth, o.MaxShadowAttrs = most(q.ShadowDepth), most(q.ShadowAttributes)
 	return o
 }
 
@@ -159,6 +163,14 @@ func take[T int | time.Duration](option *T, quantity T) {
 			*option = broker.Unlimited
 		}
 	}
+}
+
+// most is a quantity of the table, where zero means no limit, as a number that nothing exceeds.
+func most(quantity int) int {
+	if quantity <= 0 {
+		return math.MaxInt
+	}
+	return quantity
 }
 
 // Close stops what the Platform does beside the broker. The registry stays open: it is the caller's.
@@ -221,7 +233,10 @@ func (p *Platform) Intercept(from *broker.Principal, m *packet.Publish) bool {
 func (p *Platform) Observe(e broker.Event) {
 	p.calls.Observe(e)
 	if pk, dn, ok := deviceOf(e.Client); ok {
-		if e.Kind == broker.Disconnected {
+		switch e.Kind {
+		case broker.Connected:
+			p.gateways.Connected(pk, dn)
+		case broker.Disconnected:
 			p.gateways.Disconnected(pk, dn)
 		}
 		p.announce(e, pk, dn)

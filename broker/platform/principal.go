@@ -3,9 +3,9 @@ package platform
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 
 	"sampan/broker"
+	"sampan/broker/alink/envelope"
 	"sampan/broker/gateway"
 	"sampan/broker/permission"
 )
@@ -18,15 +18,20 @@ type Device struct {
 
 	grant *permission.Compiled
 	subs  *gateway.View
-	quiet bool // it did not ask for its own system messages, although the filters made for it match them
+	// refused is told whose topic the device has published to without being allowed to.
+	refused func(productKey, deviceName string)
+	quiet   bool // it did not ask for its own system messages, although the filters made for it match them
 }
 
 // MayPublish is part of broker.Authorizer.
 func (d *Device) MayPublish(topic []byte) broker.Verdict {
 	v := d.grant.MayPublish(topic)
 	if !v.Allowed {
-		if sub := d.sub(topic); sub != nil {
+		t := permission.Classify(topic)
+		if sub := d.sub(t); sub != nil {
 			v = sub.MayPublish(topic)
+		} else if len(t.DeviceName) > 0 && d.refused != nil {
+			d.refused(string(t.ProductKey), string(t.DeviceName))
 		}
 	}
 	out := verdict(v)
@@ -35,8 +40,7 @@ func (d *Device) MayPublish(topic []byte) broker.Verdict {
 }
 
 // sub returns the permissions of the sub-device whose topic this is, if it is logged in through the device.
-func (d *Device) sub(topic []byte) *permission.Compiled {
-	t := permission.Classify(topic)
+func (d *Device) sub(t permission.Topic) *permission.Compiled {
 	if len(t.DeviceName) == 0 {
 		return nil
 	}
@@ -53,7 +57,7 @@ func (d *Device) own(topic []byte) bool {
 func (d *Device) MaySubscribe(filter []byte) broker.Verdict {
 	v := d.grant.MaySubscribe(filter)
 	if !v.Allowed {
-		if sub := d.sub(filter); sub != nil {
+		if sub := d.sub(permission.Classify(filter)); sub != nil {
 			v = sub.MaySubscribe(filter)
 		}
 	}
@@ -72,7 +76,7 @@ func (nobody) MaySubscribe([]byte) broker.Verdict { return broker.Verdict{Rule: 
 
 // compact is JSON without white space, as the C SDK 4 needs it.
 func compact(v any) []byte {
-	b, err := json.Marshal(v)
+	b, err := envelope.Marshal(v)
 	if err != nil {
 		panic(err) // of strings and numbers only
 	}

@@ -46,6 +46,9 @@ func (p *Platform) announce(e broker.Event, productKey, deviceName string) {
 	if e.Kind != broker.Connected && e.Kind != broker.Disconnected {
 		return
 	}
+	if _, through := p.gateways.Through(productKey, deviceName); through && e.Kind == broker.Disconnected {
+		return // it is reached through its gateway now
+	}
 	host, _, err := net.SplitHostPort(e.Addr)
 	if err != nil {
 		host = e.Addr

@@ -15,10 +15,13 @@ const (
 	NoSession      Code = 520
 	DeviceDeleted  Code = 521
 	DeviceDisabled Code = 522
+	NoProduct      Code = 5005
 	NoDevice       Code = 6100
 	TooManyProps   Code = 6106
 	NoScript       Code = 6200
+	Forbidden      Code = 6204 // the device is disabled, for requests about it
 	NotJSON        Code = 6207
+	BadName        Code = 6280
 	BadSign        Code = 6287
 	NoRegistration Code = 6288
 	AlreadyActive  Code = 6289
@@ -27,6 +30,7 @@ const (
 	TooManySubs    Code = 6400
 	NoTopology     Code = 6401
 	SelfTopology   Code = 6402
+	BoundElsewhere Code = 6619
 	NoConfig       Code = 6710
 	ConfigScope    Code = 6713
 	NotAlink       Code = 6831
@@ -45,7 +49,11 @@ var messages = map[Code]string{
 	NoSession:      "no session of the sub-device",
 	DeviceDeleted:  "the device has been deleted",
 	DeviceDisabled: "the device is disabled",
+	NoProduct:      "the product does not exist",
 	NoDevice:       "the device does not exist",
+	Forbidden:      "the device is disabled",
+	BadName:        "the device name is not valid",
+	BoundElsewhere: "the device belongs to another gateway",
 	TooManyProps:   "too many properties",
 	NoScript:       "no script for raw data",
 	NotJSON:        "the payload is not JSON",

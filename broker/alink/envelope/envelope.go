@@ -43,6 +43,9 @@ func Parse(payload []byte) (r Request, code Code) {
 		}
 		return r, NotJSON
 	}
+	if bytes.Equal(r.Params, []byte("null")) {
+		r.Params = nil
+	}
 	// The C SDK 4 sends empty parameters as the text of an object.
 	if len(r.Params) > 0 && r.Params[0] == '"' {
 		var text string
@@ -61,7 +64,7 @@ func Reply(r Request, code Code, message string, data any) []byte {
 	if message == "" {
 		message = code.String()
 	}
-	b, err := json.Marshal(struct {
+	b, err := Marshal(struct {
 		ID      string `json:"id"`
 		Code    Code   `json:"code"`
 		Data    any    `json:"data"`
@@ -84,12 +87,24 @@ func orVersion(v string) string {
 
 // Ask is a request to a device.
 func Ask(id uint64, method string, params any) ([]byte, error) {
-	return json.Marshal(struct {
+	return Marshal(struct {
 		ID      string `json:"id"`
 		Version string `json:"version"`
 		Params  any    `json:"params"`
 		Method  string `json:"method"`
 	}{strconv.FormatUint(id, 10), "1.0", params, method})
+}
+
+// Marshal writes JSON as devices need it: without white space, because the C SDK 4 keeps the blank behind a
+// colon, and with &, < and > as they are, because it does not know that \u0026 in a URL is an &.
+func Marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // MethodOf is the method that belongs to the part of a topic behind /thing/.
