@@ -11,13 +11,14 @@ import (
 type work struct {
 	batch   batch
 	run     run
-	runEnd  int      // where the run ends in the chunk
-	acks    []uint16 // QoS 1 messages received, to be acknowledged
-	acked   bool     // PUBACKs came in: the session may have more to send
-	except  *client  // who is not to receive the run's messages
-	wanted  bool     // the Interceptor wants to see messages of the run's topic
-	stored  bool     // the store took note of something that an acknowledgement waits for
-	deep    bool     // a packet was handled that takes much stack
+	view    packet.Publish // the message at hand; here because an Interceptor may see it
+	runEnd  int            // where the run ends in the chunk
+	acks    []uint16       // QoS 1 messages received, to be acknowledged
+	acked   bool           // PUBACKs came in: the session may have more to send
+	except  *client        // who is not to receive the run's messages
+	wanted  bool           // the Interceptor wants to see messages of the run's topic
+	stored  bool           // the store took note of something that an acknowledgement waits for
+	deep    bool           // a packet was handled that takes much stack
 	scratch []byte
 	packets uint64
 	publish [2]uint64
@@ -69,7 +70,7 @@ func (c *conn) handleRun(w *work, chunk []byte, at int) (n int, err error) {
 	b := chunk[at:]
 	switch packet.Type(b[0] >> 4) {
 	case packet.TypePublish:
-		var p packet.Publish
+		p := &w.view
 		if n = p.CutSame(b, w.run.topic, c.limits); n == 0 {
 			if n = p.Cut(b, c.limits); n == 0 {
 				return 0, nil
@@ -77,7 +78,7 @@ func (c *conn) handleRun(w *work, chunk []byte, at int) (n int, err error) {
 		}
 		w.packets++
 		c.lastPacket = packet.TypePublish
-		return n, c.publish(w, chunk, at, n, &p)
+		return n, c.publish(w, chunk, at, n, p)
 	case packet.TypePuback:
 		id, size := packet.CutPuback(b)
 		if size == 0 {
@@ -119,11 +120,10 @@ func (c *conn) handleOne(w *work, chunk []byte, at int) (int, error) {
 	w.packets++
 	c.lastPacket = f.Type()
 	if f.Type() == packet.TypePublish {
-		var p packet.Publish
-		if err := p.Decode(f, c.limits); err != nil {
+		if err := w.view.Decode(f, c.limits); err != nil {
 			return 0, err
 		}
-		return n, c.publish(w, chunk, at, n, &p)
+		return n, c.publish(w, chunk, at, n, &w.view)
 	}
 	if err := c.endRun(w); err != nil {
 		return 0, err
@@ -198,6 +198,7 @@ func (c *conn) finishChunk(w *work) error {
 	if w.pubacks > 0 {
 		b.stats.acknowledged.Add(w.pubacks)
 	}
+	w.view = packet.Publish{}
 	w.packets, w.publish, w.pubacks = 0, [2]uint64{}, 0
 	w.acks, w.acked, w.stored = w.acks[:0], false, false
 	return err
