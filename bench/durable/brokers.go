@@ -11,29 +11,29 @@ import (
 	"sampan/bench/proc"
 )
 
-// server is a broker that can be started on an empty directory.
-type server struct {
+// contender is a broker that can be started on an empty directory.
+type contender struct {
 	name    string
 	command func(dir string) ([]string, error) // {addr} and {port} are replaced
 }
 
 // brokers are those that this machine has.
-func brokers(sampan string) []server {
-	level := func(level string) server {
-		return server{"sampan " + level, func(dir string) ([]string, error) {
+func brokers(sampan string) []contender {
+	level := func(level string) contender {
+		return contender{"sampan " + level, func(dir string) ([]string, error) {
 			return []string{sampan, "serve", "--profile", "open", "--api", "off", "--log-level", "warn",
 				"--durability", level, "--data", dir, "--listen", "mqtt://{addr}"}, nil
 		}}
 	}
-	all := []server{level("memory"), level("os"), level("disk")}
+	all := []contender{level("memory"), level("os"), level("disk")}
 	for _, path := range []string{"mosquitto", "/usr/sbin/mosquitto"} {
 		if mosquitto, err := exec.LookPath(path); err == nil {
-			all = append(all, server{"mosquitto", func(dir string) ([]string, error) { return mosquittoCommand(mosquitto, dir) }})
+			all = append(all, contender{"mosquitto", func(dir string) ([]string, error) { return mosquittoCommand(mosquitto, dir) }})
 			break
 		}
 	}
 	for name, sync := range map[string]string{"nats": "default", "nats always": "always"} {
-		all = append(all, server{name, func(dir string) ([]string, error) {
+		all = append(all, contender{name, func(dir string) ([]string, error) {
 			self, err := os.Executable()
 			return []string{self, "nats", "{addr}", dir, sync}, err
 		}})
@@ -49,7 +49,7 @@ func mosquittoCommand(mosquitto, dir string) ([]string, error) {
 }
 
 // turn starts the broker, measures it, and clears it away.
-func (s server) turn(ctx context.Context, in string, publishers int, measure time.Duration) (t turn, err error) {
+func (s contender) turn(ctx context.Context, in string, publishers int, measure time.Duration) (t turn, err error) {
 	dir, err := os.MkdirTemp(in, "durable-*.tmp")
 	if err != nil {
 		return t, err

@@ -36,18 +36,19 @@ func load(ctx context.Context, addr string, publishers int, measure time.Duratio
 	var received atomic.Int64
 	go receiver.receive(&received) // ends with the connection
 
+	clients := make([]*conn, publishers)
+	for i := range clients {
+		if clients[i], err = dial(ctx, addr, fmt.Sprint("durable-publisher-", i), true); err != nil {
+			return turn{}, err
+		}
+		defer clients[i].Close()
+	}
 	times := make([][]time.Duration, publishers)
 	began := time.Now().Add(measure / 4)
 	end := began.Add(measure)
 	var all sync.WaitGroup
-	for i := range publishers {
-		c, err := dial(ctx, addr, fmt.Sprint("durable-publisher-", i), true)
-		if err != nil {
-			cancel(err)
-			break
-		}
+	for i, c := range clients {
 		all.Go(func() { // ends when the time is over, or the connection
-			defer c.Close()
 			var err error
 			if times[i], err = c.publish(ctx, fmt.Sprint("durable/", i), began, end); err != nil {
 				cancel(err)
