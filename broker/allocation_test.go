@@ -89,7 +89,7 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector counts, too")
 	}
-	const n, most = 1000, 8<<10
+	const n, most = 1000, 8 << 10
 	b, err := broker.New(broker.Options{Profile: broker.Open, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		t.Fatal(err)
