@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"sampan/bench/load"
@@ -61,7 +62,7 @@ func (t *Target) name() string {
 	case t.Name != "":
 		return t.Name
 	case len(t.Command) > 0:
-		return t.Command[0]
+		return filepath.Base(t.Command[0])
 	}
 	return t.Addr
 }

@@ -17,9 +17,6 @@ const (
 	// lagAllowed is how late the generator may be, at p99, without a look at
 	// the latencies.
 	lagAllowed = time.Millisecond
-	// crowded is the share of the time in which it wanted a processor that a
-	// broker may have waited for one before a reader should know.
-	crowded = 0.1
 )
 
 // bottleneck tells why a phase's figures are the generator's and not the
@@ -66,13 +63,17 @@ func (p *Phase) brokerSaturated() bool {
 	return b.CPU/p.Seconds >= saturated*float64(max(b.Processors, 1)) || b.Thread >= saturated
 }
 
-// notes are circumstances of a phase that a reader should know.
-func (p *Phase) notes() (notes []string) {
-	if b := p.Broker; b != nil && b.Waited > crowded {
-		notes = append(notes, fmt.Sprintf("%s: for %.0f %% of the time in which the broker wanted a processor, others had it; compare ratios only", p.Name, 100*b.Waited))
+// Crowded tells for which share of the time in which they wanted a processor
+// the broker and the generator had to leave it to others, at the worst in the
+// round's phases. From about 0.1 on, only ratios of figures that were measured
+// side by side mean anything.
+func (m *Measurement) Crowded() (broker, generator float64) {
+	for i := range m.Phases {
+		p := &m.Phases[i]
+		if p.Broker != nil {
+			broker = max(broker, p.Broker.Waited)
+		}
+		generator = max(generator, p.Generator.Waited)
 	}
-	if w := p.Generator.Waited; w > crowded {
-		notes = append(notes, fmt.Sprintf("%s: for %.0f %% of the time in which the generator wanted a processor, others had it", p.Name, 100*w))
-	}
-	return notes
+	return broker, generator
 }

@@ -189,7 +189,6 @@ func (r *round) finish() {
 		if why := p.bottleneck(&r.Scenario); why != "" && m.Bottleneck == "" && !r.trusting {
 			m.Bottleneck = why
 		}
-		m.Notes = append(m.Notes, p.notes()...)
 	}
 	counted := m.counted(&r.Scenario, r.LossAllowed)
 	if err := fault.Join(counted); err != nil {

@@ -135,6 +135,11 @@ func (r *Report) page() *pageData {
 	return p
 }
 
+// times writes a ratio with its interval.
+func times(r bench.Ratio) string {
+	return fmt.Sprintf("× %s (%s to %s)", digits(r.Ratio.Ratio), digits(r.Low), digits(r.High))
+}
+
 func nonEmpty(parts ...string) (kept []string) {
 	for _, s := range parts {
 		if strings.TrimSpace(s) != "" {
@@ -186,7 +191,7 @@ func (g *group) overview(targets []legend) overviewRow {
 			case ok:
 				cell.Value, cell.Share = value(f.Median, f.Unit), 100*f.Median/most
 				if ratio, ok := g.ratio(t.Name, m.Name); ok {
-					cell.Note = fmt.Sprintf("× %.2f (%.2f to %.2f)", ratio.Ratio.Ratio, ratio.Low, ratio.High)
+					cell.Note = times(ratio)
 				}
 			case len(r.Faults) > 0:
 				cell.Note, cell.Bad = string(r.Faults[0].Kind), true
@@ -203,7 +208,7 @@ func (g *group) overview(targets []legend) overviewRow {
 func (g *group) section(color func(string) int) section {
 	s := section{ID: fileName(g.name), Name: g.name, About: g.about, How: rounds(g)}
 	for _, m := range g.metrics() {
-		if !strings.HasSuffix(m.Name, "_per_cpu_second") && !strings.HasSuffix(m.Name, "_per_second") && m.Name != "kb_per_connection" && m.Name != "broker_cpu" {
+		if !strings.HasSuffix(m.Name, "_per_cpu_second") && !strings.HasSuffix(m.Name, "_per_second") && m.Name != "kb_per_connection" {
 			continue
 		}
 		if svg := g.bars(m, color); svg != "" {
@@ -257,7 +262,7 @@ func (g *group) rows() (head []string, rows [][]string) {
 			if i > 0 && len(g.ratios) > 0 {
 				text = "–"
 				if ratio, ok := g.ratio(r.Target, m.Name); ok {
-					text = fmt.Sprintf("× %.2f  (%.2f to %.2f)", ratio.Ratio.Ratio, ratio.Low, ratio.High)
+					text = times(ratio)
 				}
 				row = append(row, text)
 			}

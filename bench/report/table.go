@@ -115,7 +115,7 @@ func (t *table) group(g *group) {
 			}
 			if i > 0 && len(g.ratios) > 0 {
 				if ratio, ok := g.ratio(r.Target, m.Name); ok {
-					cells = append(cells, fmt.Sprintf("× %.2f", ratio.Ratio.Ratio), fmt.Sprintf("%.2f to %.2f", ratio.Low, ratio.High))
+					cells = append(cells, "× "+digits(ratio.Ratio.Ratio), digits(ratio.Low)+" to "+digits(ratio.High))
 				} else {
 					cells = append(cells, "", "")
 				}
@@ -154,16 +154,29 @@ func remarks(r *bench.Result) (all []string) {
 	if b := r.Bottleneck(); b != "" {
 		all = append(all, "NO BROKER FIGURE: the generator was the bottleneck: "+b)
 	}
-	seen := map[string]bool{}
 	for i := range r.Rounds {
 		for _, note := range r.Rounds[i].Notes {
-			if !seen[note] {
-				seen[note] = true
-				all = append(all, fmt.Sprintf("note, round %d: %s", i+1, note))
-			}
+			all = append(all, fmt.Sprintf("note, round %d: %s", i+1, note))
 		}
 	}
-	return all
+	return append(all, crowd(r)...)
+}
+
+// crowdedFrom is the share of waiting from which a reader should know of it.
+const crowdedFrom = 0.1
+
+// crowd says that the machine had other work.
+func crowd(r *bench.Result) []string {
+	var broker, generator float64
+	for i := range r.Rounds {
+		b, g := r.Rounds[i].Crowded()
+		broker, generator = max(broker, b), max(generator, g)
+	}
+	if max(broker, generator) < crowdedFrom {
+		return nil
+	}
+	return []string{fmt.Sprintf("crowded machine: others had the processors for up to %.0f %% of the time in which the broker wanted one, and %.0f %% for the generator; compare ratios only",
+		100*broker, 100*generator)}
 }
 
 // account tells what became of the messages of all rounds.
