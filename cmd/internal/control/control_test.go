@@ -255,6 +255,38 @@ func TestADirectoryInUseSaysSo(t *testing.T) {
 	}
 }
 
+func TestADirectoryMayHaveALongName(t *testing.T) {
+	data := filepath.Join(t.TempDir(), strings.Repeat("x", 100), strings.Repeat("y", 100))
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("running", func(t *testing.T) {
+		serve(t, data)
+		c, err := Open(t.Context(), data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, there := c.(*remote); !there {
+			t.Errorf("the caller is a %T", c)
+		}
+		if _, err := CreateProduct(t.Context(), c, NewProduct{ProductKey: "pk"}); err != nil {
+			t.Error(err)
+		}
+		c.Close()
+	})
+	c, err := Open(t.Context(), data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, here := c.(*local); !here {
+		t.Errorf("after the broker has ended the caller is a %T", c)
+	}
+	if _, err := os.Lstat(filepath.Join(data, socketName)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket is still there: %v", err)
+	}
+}
+
 func TestTheSocketRefusesWhatItDoesNotKnow(t *testing.T) {
 	data := t.TempDir()
 	serve(t, data)

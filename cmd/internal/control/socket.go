@@ -30,29 +30,20 @@ type failure struct {
 
 // Server answers operations on the socket of a data directory.
 type Server struct {
-	backend  *Backend
-	listener net.Listener
-	server   *http.Server
-	done     chan struct{}
+	backend *Backend
+	data    string
+	server  *http.Server
+	done    chan struct{}
 }
 
 // Serve opens the socket of a data directory, which exists and is locked by this process, and answers on it
 // until Close.
 func Serve(data string, b *Backend, log *slog.Logger) (*Server, error) {
-	path := socketPath(data)
-	// The registry's lock is ours, so a socket that is there belongs to nobody any more.
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the control socket: %w", err)
-	}
-	ln, err := net.Listen("unix", path)
+	ln, err := listen(data)
 	if err != nil {
 		return nil, fmt.Errorf("the control socket: %w", err)
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		ln.Close()
-		return nil, fmt.Errorf("the control socket: %w", err)
-	}
-	s := &Server{backend: b, listener: ln, done: make(chan struct{})}
+	s := &Server{backend: b, data: data, done: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/{operation}", s.answer)
 	s.server = &http.Server{
@@ -66,6 +57,27 @@ func Serve(data string, b *Backend, log *slog.Logger) (*Server, error) {
 		}
 	}()
 	return s, nil
+}
+
+// listen opens the socket. The registry's lock is ours, so one that is there belongs to nobody any more.
+func listen(data string) (ln *net.UnixListener, err error) {
+	path := filepath.Join(data, socketName)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	err = withSocket(data, func(short string) error {
+		ln, err = net.ListenUnix("unix", &net.UnixAddr{Name: short, Net: "unix"})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	ln.SetUnlinkOnClose(false) // it would go by the short path, which may be gone; Close removes the socket
+	if err := os.Chmod(path, 0o600); err != nil {
+		ln.Close()
+		return nil, err
+	}
+	return ln, nil
 }
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
@@ -100,20 +112,35 @@ func (s *Server) Close() {
 	}
 	s.server.Close()
 	<-s.done
+	os.Remove(filepath.Join(s.data, socketName)) // one that stays behind is removed by the next broker
 }
 
-// socketPath is the path of a directory's socket, as short as it can be written: the kernel has room for
-// about a hundred bytes.
-func socketPath(data string) string {
+// longestPath is what the kernel has room for in the address of a Unix socket, in bytes.
+const longestPath = 107
+
+// withSocket calls do with a path to a directory's socket that the kernel has room for. On Linux every
+// directory has a short one while it is open.
+func withSocket(data string, do func(path string) error) error {
 	path := filepath.Join(data, socketName)
-	here, err := os.Getwd()
-	if err != nil || !filepath.IsAbs(path) {
-		return path
+	if len(path) <= longestPath {
+		return do(path)
 	}
-	if relative, err := filepath.Rel(here, path); err == nil && len(relative) < len(path) {
-		return relative
+	dir, err := os.Open(data)
+	if err != nil {
+		return err
 	}
-	return path
+	defer dir.Close()
+	return do(fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), socketName))
+}
+
+// dialControl connects to the socket of a data directory.
+func dialControl(ctx context.Context, data string) (conn net.Conn, err error) {
+	err = withSocket(data, func(path string) error {
+		var d net.Dialer
+		conn, err = d.DialContext(ctx, "unix", path)
+		return err
+	})
+	return conn, err
 }
 
 // errNobody says that no broker listens in a data directory.
@@ -123,9 +150,7 @@ var errNobody = errors.New("no broker listens")
 type remote struct{ client *http.Client }
 
 func dialSocket(ctx context.Context, data string) (*remote, error) {
-	path := socketPath(data)
-	var d net.Dialer
-	probe, err := d.DialContext(ctx, "unix", path)
+	probe, err := dialControl(ctx, data)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
 		return nil, errNobody
@@ -134,7 +159,7 @@ func dialSocket(ctx context.Context, data string) (*remote, error) {
 	}
 	probe.Close()
 	return &remote{&http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dialControl(ctx, data) },
 	}}}, nil
 }
 
