@@ -16,7 +16,7 @@ import (
 )
 
 // MQTT-3.1.4-4 MQTT-3.2.0-1 MQTT-3.2.2-1 MQTT-3.2.2-3 MQTT-7.1.1-1: a good CONNECT is answered with CONNACK
-// 0, before anything else.
+// 0, before anything else. MQTT-7.0.0-2: it needs nothing that is not in the standard.
 func TestConnectIsAccepted(t *testing.T) {
 	b := open(t)
 	for _, level := range []byte{packet.Level31, packet.Level311} {

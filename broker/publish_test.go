@@ -331,7 +331,7 @@ func TestOrderOfEachPublisher(t *testing.T) {
 }
 
 // MQTT-4.7.1-1 MQTT-4.7.1-2 MQTT-4.7.1-3 MQTT-4.7.2-1 MQTT-4.7.3-4 MQTT-3.3.2-3 MQTT-1.5.3-3: which topic
-// names reach which filters.
+// names reach which filters. MQTT-3.8.3-2: filters with wildcards are not refused, since they are supported.
 func TestFiltersAndNames(t *testing.T) {
 	cases := []struct {
 		filter  string

@@ -162,6 +162,8 @@ func TestReaderWaitsForTheStore(t *testing.T) {
 	store.Release()
 }
 
+// MQTT-4.8.0-2: an error while a packet is handled closes the connection that it came on.
+//
 // After the store has failed nothing that depends on it is acknowledged, the connections in question end,
 // and the log says why, once.
 func TestStoreFailure(t *testing.T) {
