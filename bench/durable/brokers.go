@@ -32,13 +32,13 @@ func brokers(sampan string) []contender {
 			break
 		}
 	}
-	for name, sync := range map[string]string{"nats": "default", "nats always": "always"} {
-		all = append(all, contender{name, func(dir string) ([]string, error) {
+	nats := func(name, sync string) contender {
+		return contender{name, func(dir string) ([]string, error) {
 			self, err := os.Executable()
 			return []string{self, "nats", "{addr}", dir, sync}, err
-		}})
+		}}
 	}
-	return all
+	return append(all, nats("nats", "default"), nats("nats always", "always"))
 }
 
 func mosquittoCommand(mosquitto, dir string) ([]string, error) {

@@ -32,7 +32,7 @@ type Result struct {
 	Broker     string  `json:"broker"`
 	Publishers int     `json:"publishers"`
 	Rate       float64 `json:"messagesPerSecond"`
-	P50        float64 `json:"p50Ms"`
+	P50        float64 `json:"p50Ms"` // 0 with a Rate of 0: no PUBACK came while it was measured
 	P99        float64 `json:"p99Ms"`
 	Rounds     int     `json:"rounds"`
 }
@@ -49,6 +49,9 @@ func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 
+	if !*asJSON {
+		fmt.Println("| publishers | broker | messages/s | PUBACK p50 ms | p99 ms |\n|---:|---|---:|---:|---:|")
+	}
 	var results []Result
 	for _, word := range strings.Split(*counts, ",") {
 		publishers, err := strconv.Atoi(word)
@@ -70,17 +73,17 @@ func run() error {
 		}
 		for _, b := range brokers(*sampan) {
 			if turns := taken[b.name]; len(turns) > 0 {
-				results = append(results, Result{b.name, publishers, median(turns, func(t turn) float64 { return t.rate }),
-					median(turns, func(t turn) float64 { return t.p50 }), median(turns, func(t turn) float64 { return t.p99 }), len(turns)})
+				r := Result{b.name, publishers, median(turns, func(t turn) float64 { return t.rate }),
+					median(turns, func(t turn) float64 { return t.p50 }), median(turns, func(t turn) float64 { return t.p99 }), len(turns)}
+				results = append(results, r)
+				if !*asJSON {
+					fmt.Printf("| %d | %s | %.0f | %.2f | %.2f |\n", r.Publishers, r.Broker, r.Rate, r.P50, r.P99)
+				}
 			}
 		}
 	}
 	if *asJSON {
 		return json.NewEncoder(os.Stdout).Encode(results)
-	}
-	fmt.Println("| publishers | broker | messages/s | PUBACK p50 ms | p99 ms |\n|---:|---|---:|---:|---:|")
-	for _, r := range results {
-		fmt.Printf("| %d | %s | %.0f | %.2f | %.2f |\n", r.Publishers, r.Broker, r.Rate, r.P50, r.P99)
 	}
 	return nil
 }
