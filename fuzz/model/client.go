@@ -31,6 +31,7 @@ type conn struct {
 	opened    time.Duration
 	heard     time.Duration // when its last packet had arrived
 	in        []byte        // of a packet that has not arrived as a whole
+	last      []byte        // the last packet
 	level     byte          // settled by CONNECT; 0 before
 	keepAlive time.Duration // 0: none
 	session   *session      // nil before CONNECT is accepted
@@ -108,7 +109,7 @@ func (m *Model) Send(i int, raw []byte) {
 			}
 			return
 		}
-		c.in = c.in[n:]
+		c.in, c.last = c.in[n:], f.Raw
 		c.heard = m.now
 		if err := m.receive(c, f); err != nil {
 			m.violation(c, err)
@@ -167,12 +168,34 @@ func (m *Model) receive(c *conn, f packet.Frame) error {
 // standard has a code for it.
 func (m *Model) violation(c *conn, err error) {
 	pe := err.(*packet.Error)
+	if !m.rules.Strict && m.arguable(c, pe) {
+		return
+	}
 	code, answered := pe.Connack()
 	m.end(c, string(pe.Rule))
 	if answered && c.session == nil {
 		// Level 3 and 4 are one standard each: a broker that has only one of them may close at once.
 		c.owe(&expect{kind: packet.TypeConnack, code: code, rule: string(pe.Rule), optional: !m.rules.Strict})
 	}
+}
+
+// arguable handles what some brokers answer instead of closing, with an argument: a filter that is none can
+// be refused in the SUBACK, and an acknowledgement with the identifier 0 is one of nothing.
+func (m *Model) arguable(c *conn, e *packet.Error) bool {
+	switch {
+	case e.Rule == packet.RuleAckID:
+	case e.Type == packet.TypeSubscribe && (e.Rule == packet.RuleHash || e.Rule == packet.RulePlus || e.Rule == packet.RuleTopicEmpty):
+		f, n, _, err := packet.Next(c.last, nil)
+		if err != nil || n == 0 || len(f.Body()) < 2 {
+			return false
+		}
+		b := f.Body()
+		c.owe(&expect{kind: packet.TypeSuback, id: uint16(b[0])<<8 | uint16(b[1]), refusal: true, optional: true, late: true})
+	default:
+		return false
+	}
+	c.may = true
+	return true
 }
 
 // end ends a connection from the broker's side. What it is owed by now it may not get any more.

@@ -104,5 +104,23 @@ func (m *Model) leave(c *conn) {
 	if w := c.will; w != nil { // [MQTT-3.1.2-8]
 		c.will = nil
 		m.route(c, w)
+		if s != nil && !m.rules.Strict { // a client may see its own, if the connection is still there
+			m.ownWill(c, s, w)
+		}
+	}
+}
+
+// ownWill allows the Will to reach the client that has left it, on the connection that ends.
+func (m *Model) ownWill(c *conn, s *session, w *message) {
+	granted, others, found := s.match(w.topic)
+	if !found {
+		return
+	}
+	for _, g := range append(others, granted) {
+		d := &delivery{m: w, qos: m.qos(w, g)}
+		c.owe(&expect{kind: packet.TypePublish, d: d, optional: true, copied: true, late: true})
+	}
+	for _, d := range s.queue {
+		d.doubt = d.doubt || d.m == w
 	}
 }

@@ -12,12 +12,14 @@ type expect struct {
 	rule     string // the statement by which it is owed
 	optional bool   // it may also not come
 	done     bool   // it has come, or can no longer come
+	late     bool   // it is waited for also after Settle
 
 	code       packet.ReturnCode // CONNACK
 	present    bool              // CONNACK
 	anyPresent bool              // CONNACK: of MQTT 3.1, which has no such bit
 	id         uint16            // acknowledgements
 	codes      []byte            // SUBACK
+	refusal    bool              // SUBACK: of a filter that is none; at least one failure
 	d          *delivery         // PUBLISH
 	again      bool              // PUBLISH: sent before
 	copied     bool              // PUBLISH: a further copy for an overlapping subscription

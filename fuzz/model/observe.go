@@ -148,6 +148,9 @@ func (e *expect) differs(got *expect) (rule, text string) {
 			return "MQTT-3.2.2-4", "session present in a refusal"
 		}
 		return e.rule, fmt.Sprintf("session present %t", got.present)
+	case e.refusal && bytes.IndexByte(got.codes, packet.SubackFailure) < 0:
+		return "MQTT-4.7.1-3", "a filter that is none is granted"
+	case e.refusal:
 	case e.kind == packet.TypeSuback && len(e.codes) != len(got.codes):
 		return "MQTT-3.8.4-5", fmt.Sprintf("%d codes for %d filters", len(got.codes), len(e.codes))
 	case e.kind == packet.TypeSuback && !bytes.Equal(e.codes, got.codes):
@@ -191,9 +194,9 @@ func (m *Model) observePublish(i int, c *conn, f packet.Frame, bad func(string, 
 	}
 	d := match.d
 	switch {
-	case p.Dup && !match.again:
+	case p.Dup && !match.again && !d.doubt:
 		return bad("MQTT-3.3.1-3", "DUP on a message that was not sent before", match)
-	case !p.Dup && match.again && d.seen:
+	case !p.Dup && match.again && d.seen && !d.doubt:
 		return bad("MQTT-3.3.1-1", "no DUP on a message that is sent again", match)
 	case p.QoS > 0 && c.session.inFlight(p.ID, d):
 		return bad("MQTT-2.3.1-4", "an identifier that is in use", match)
@@ -346,6 +349,6 @@ func (m *Model) Missing(i int) *Deviation {
 // Settle forgets what has come, and what may have come but has not, on every connection.
 func (m *Model) Settle() {
 	for _, c := range m.conns {
-		c.expects = c.expects[:0]
+		c.expects = slices.DeleteFunc(c.expects, func(e *expect) bool { return e.done || !e.late })
 	}
 }

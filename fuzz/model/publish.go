@@ -26,6 +26,7 @@ type delivery struct {
 	id     uint16 // 0 until one was seen
 	sent   bool   // the broker has sent it, or should have
 	seen   bool   // it was seen
+	doubt  bool   // a broker may have sent it where nobody could see it
 	phase2 bool   // QoS 2: PUBREC was sent
 }
 
@@ -172,7 +173,7 @@ func (m *Model) acknowledge(c *conn, p *packet.Ack) {
 		// The second half of an exchange that publish has begun, or of none: then the standard is silent.
 		if c.owed(packet.TypePubcomp) == nil {
 			c.may = true
-			c.owe(&expect{kind: packet.TypePubcomp, id: p.ID, optional: true})
+			c.owe(&expect{kind: packet.TypePubcomp, id: p.ID, optional: true, late: true})
 		}
 		return
 	}
@@ -180,7 +181,7 @@ func (m *Model) acknowledge(c *conn, p *packet.Ack) {
 		if !m.rules.Strict { // the standard is silent
 			c.may = true
 			if p.Type == packet.TypePubrec {
-				c.owe(&expect{kind: packet.TypePubrel, id: p.ID, optional: true})
+				c.owe(&expect{kind: packet.TypePubrel, id: p.ID, optional: true, late: true})
 			}
 		}
 		return

@@ -64,7 +64,7 @@ func run() error {
 		count++
 		found, err := look(dir, m)
 		if err != nil {
-			return fmt.Errorf("%s: %w", m.Name, err)
+			fmt.Fprintf(os.Stderr, "%s: %v\n", m.Name, err)
 		}
 		if found == "" {
 			missed++

@@ -11,7 +11,9 @@ import (
 // clean removes what a script has left on the broker: sessions and retained messages. Otherwise the next
 // one would find them.
 func (t *Target) clean(ctx context.Context, s *script.Script) error {
-	t.End()
+	for i := range t.conns {
+		t.Cut(i) // and wait: what a Will sets going must be over
+	}
 	names, topics := left(s)
 	if len(names) == 0 {
 		return nil

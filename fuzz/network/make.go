@@ -76,15 +76,35 @@ func (k *maker) fit(s *script.Script) *script.Script {
 			continue
 		}
 		st.Join = false
-		if st.Kind == script.Send && k.avoid[model.Violates(st.Raw)] {
-			continue
-		}
-		if p, ok := connectOf(st.Raw); ok && p.Level == packet.Level31 && len(p.ClientID) == 0 {
+		if rule := model.Violates(st.Raw); st.Kind == script.Send &&
+			(k.avoid[rule] || rule == string(packet.RuleClientID31) || !whole(st.Raw)) {
 			continue
 		}
 		out.Steps = append(out.Steps, st)
 	}
 	return out
+}
+
+// whole reports whether bytes end where a packet ends, as the lengths in it say: a broker may wait for the
+// rest of one, whatever its first byte is.
+func whole(raw []byte) bool {
+	for len(raw) > 0 {
+		rem, head := 0, 1
+		for ; head < len(raw) && head <= 4; head++ {
+			rem |= int(raw[head]&0x7f) << (7 * (head - 1))
+			if raw[head] < 0x80 {
+				break
+			}
+		}
+		if head == 5 {
+			return true // no length: nothing can follow
+		}
+		if head++; head+rem > len(raw) {
+			return false
+		}
+		raw = raw[head+rem:]
+	}
+	return true
 }
 
 // connectOf decodes a CONNECT.

@@ -46,6 +46,8 @@ func Bytes(steps int, below func(n int) int) []byte {
 			add(below(len(waits)))
 		case opAck:
 			add(usually(1, 3))
+		case opRaw: // a packet that stops in the middle: CONNECT or PUBLISH
+			out = append(out, 3, []byte{0x10, 0x30}[below(2)], 0x20, 0)
 		}
 	}
 	return out
@@ -62,5 +64,5 @@ func chunkOf(n int) int {
 var weighted = []byte{
 	opPublish, opPublish, opPublish, opPublish, opPublish, opPublish, opPublish, opPublish,
 	opSubscribe, opSubscribe, opSubscribe, opSubscribe, opConnect, opConnect, opConnect,
-	opAck, opAck, opAck, opAck, opUnsubscribe, opCut, opCut, opDisconnect, opWait, opPing, opRestart, opBroken,
+	opAck, opAck, opAck, opAck, opUnsubscribe, opCut, opCut, opDisconnect, opWait, opPing, opRestart, opBroken, opRaw,
 }
