@@ -65,7 +65,8 @@ func TestReadme(t *testing.T) {
 	mqtt, api := freePort(t), freePort(t)
 	r := &tour{
 		t: t, root: root, folder: t.TempDir(),
-		env:     append(os.Environ(), "SAMPAN_API="+api, "SAMPAN_URL=mqtt://"+mqtt),
+		// A reader has the workspace, which the tests of a module are run without.
+		env:     append(os.Environ(), "GOWORK=", "SAMPAN_API="+api, "SAMPAN_URL=mqtt://"+mqtt),
 		replace: strings.NewReplacer("127.0.0.1:1883", mqtt, "127.0.0.1:8080", api),
 	}
 	defer r.end()
