@@ -134,7 +134,10 @@ func TestFaults(t *testing.T) {
 		for way, o := range ways {
 			t.Run(c.name+", "+way, func(t *testing.T) {
 				o.Addr = fake.Start(t, c.b).Addr
-				o.ConnectTime, o.StallTime = 100*time.Millisecond, 100*time.Millisecond
+				o.StallTime = 200 * time.Millisecond
+				if c.want == fault.Stalled {
+					o.ConnectTime = 100 * time.Millisecond
+				}
 				e := start(t, fanout(1, c.qos), o)
 				ctx, cancel := context.WithTimeout(context.Background(), patience)
 				defer cancel()

@@ -90,7 +90,7 @@ func (e *Engine) stalled(ctx context.Context, p progress) {
 			c.probe()
 		}
 	})
-	deadline := time.Now().Add(min(probeTime, e.o.StallTime))
+	deadline := time.Now().Add(probeTime)
 	ticker := time.NewTicker(settlePeriod)
 	defer ticker.Stop()
 	for {
@@ -118,7 +118,7 @@ func (e *Engine) silent(p progress) {
 		switch {
 		case c.phase == online && c.pings > 0:
 			e.faults.Add(fault.Stalled, "client %q: nothing for %v, not even PINGRESP, while %d deliveries or acknowledgements are to come",
-				c.name(), e.o.StallTime+min(probeTime, e.o.StallTime), p.owed)
+				c.name(), e.o.StallTime+probeTime, p.owed)
 		case c.phase < online:
 			e.faults.Add(fault.Stalled, "client %q: %s for %v", c.name(), c.phase, e.o.StallTime)
 		}
