@@ -190,7 +190,7 @@ func (m *Model) arguable(c *conn, e *packet.Error) bool {
 			return false
 		}
 		b := f.Body()
-		c.owe(&expect{kind: packet.TypeSuback, id: uint16(b[0])<<8 | uint16(b[1]), refusal: true, optional: true, late: true})
+		c.owe(&expect{kind: packet.TypeSuback, id: uint16(b[0])<<8 | uint16(b[1]), refusal: true, optional: true, late: true, rule: string(e.Rule)})
 	default:
 		return false
 	}

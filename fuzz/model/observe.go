@@ -149,7 +149,7 @@ func (e *expect) differs(got *expect) (rule, text string) {
 		}
 		return e.rule, fmt.Sprintf("session present %t", got.present)
 	case e.refusal && bytes.IndexByte(got.codes, packet.SubackFailure) < 0:
-		return "MQTT-4.7.1-3", "a filter that is none is granted"
+		return e.rule, "a filter that is none is granted"
 	case e.refusal:
 	case e.kind == packet.TypeSuback && len(e.codes) != len(got.codes):
 		return "MQTT-3.8.4-5", fmt.Sprintf("%d codes for %d filters", len(got.codes), len(e.codes))

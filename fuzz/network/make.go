@@ -77,13 +77,17 @@ func (k *maker) fit(s *script.Script) *script.Script {
 		}
 		st.Join = false
 		if rule := model.Violates(st.Raw); st.Kind == script.Send &&
-			(k.avoid[rule] || rule == string(packet.RuleClientID31) || !whole(st.Raw)) {
+			(k.avoid[rule] || k.profile == "standard" && old(st.Raw) || rule == string(packet.RuleClientID31) || !whole(st.Raw)) {
 			continue
 		}
 		out.Steps = append(out.Steps, st)
 	}
 	return out
 }
+
+// old reports a CONNECT of MQTT 3.1, which a broker for 3.1.1 need not know: the protocol name is another
+// one [MQTT-3.1.2-1].
+func old(raw []byte) bool { return len(raw) > 8 && raw[0] == 0x10 && string(raw[4:8]) == "MQIs" }
 
 // whole reports whether bytes end where a packet ends, as the lengths in it say: a broker may wait for the
 // rest of one, whatever its first byte is.
