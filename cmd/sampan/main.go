@@ -39,7 +39,7 @@ sampan serve --listen mqtt://127.0.0.1:1883`,
 		serveCommand(), checkCommand(), demoCommand(),
 		pubCommand(), subCommand(), rrpcCommand(),
 		productCommand(), deviceCommand(), topicCommand(), accessKeyCommand(),
-		crashCommand(), fuzzCommand(), storeCommand(),
+		benchCommand(), crashCommand(), fuzzCommand(), storeCommand(),
 		versionCommand(),
 	)
 	return command
