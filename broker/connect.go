@@ -21,10 +21,6 @@ func (c *conn) connect(w *work, f packet.Frame) error {
 		c.reportIgnored(p.Ignored, nil)
 	}
 	asked := time.Duration(p.KeepAlive) * time.Second
-	keepAlive, refusal := b.opts.keepAlive(asked)
-	if refusal != nil {
-		return c.refuse(w, refusal)
-	}
 	principal, err := c.authenticate(&p, asked)
 	if e := c.end.Load(); e != nil {
 		return e // the time for CONNECT ran out meanwhile
@@ -49,8 +45,12 @@ func (c *conn) connect(w *work, f packet.Frame) error {
 		named.Key = b.uniqueKey()
 		principal = &named
 	}
-	if principal.KeepAlive != 0 {
-		keepAlive = max(0, principal.KeepAlive)
+	keepAlive := max(0, principal.KeepAlive)
+	if principal.KeepAlive == 0 {
+		var refusal *Refusal
+		if keepAlive, refusal = b.opts.keepAlive(asked); refusal != nil {
+			return c.refuse(w, refusal)
+		}
 	}
 	c.principal = principal
 	clean := p.CleanSession || principal.Ephemeral
@@ -234,6 +234,7 @@ func (c *conn) attach(cl *client, clean bool) (present, noted bool, err error) {
 	if cl.session != nil {
 		present = true
 		cl.session.SetOptions(opts)
+		cl.reauthorize(c.principal) // permissions may have changed meanwhile
 	} else {
 		var s *session.Session
 		if clean {

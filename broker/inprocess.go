@@ -36,6 +36,9 @@ func (b *Broker) Publish(ctx context.Context, topic string, payload []byte, qos 
 	return to.matches.Len(), b.dispatch(ctx, w, stored, err)
 }
 
+// ErrFull is returned by Deliver if the client does not take what is waiting for it already.
+var ErrFull = errors.New("broker: the client's outbound is full")
+
 // ErrOffline is returned by Deliver if the client has no connection.
 var ErrOffline = errors.New("broker: client is not connected")
 
@@ -58,7 +61,9 @@ func (b *Broker) Deliver(ctx context.Context, key, topic string, payload []byte,
 	}
 	if qos == 0 {
 		if cl.deliverQoS0(r, &w.batch) == 0 {
-			err = ErrOffline
+			if err = ErrOffline; cl.out.Load() != nil {
+				err = ErrFull
+			}
 		} else {
 			b.stats.sent[0].Add(1)
 		}

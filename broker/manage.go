@@ -115,20 +115,30 @@ func (b *Broker) Reauthorize(key string) int {
 	defer b.clients.release(cl)
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	if cl.conn == nil || cl.conn.principal.Authorizer == nil {
+	if cl.conn == nil {
+		return 0
+	}
+	lost := cl.reauthorize(cl.conn.principal)
+	cl.flushSession(cl.session)
+	return lost
+}
+
+// reauthorize removes the subscriptions that the principal may not have, but for those that the broker makes
+// for it. Called with cl.mu held.
+func (cl *client) reauthorize(p *Principal) int {
+	if p.Authorizer == nil {
 		return 0
 	}
 	var lost []string
 	for filter := range cl.session.Filters() {
-		own := slices.ContainsFunc(cl.conn.principal.Subscriptions, func(s session.Subscription) bool { return s.Filter == filter })
-		if !own && !cl.conn.principal.Authorizer.MaySubscribe([]byte(filter)).OK {
+		own := slices.ContainsFunc(p.Subscriptions, func(s session.Subscription) bool { return s.Filter == filter })
+		if !own && !p.Authorizer.MaySubscribe([]byte(filter)).OK {
 			lost = append(lost, filter)
 		}
 	}
 	for _, filter := range lost {
 		cl.unsubscribeOne(filter)
 	}
-	cl.flushSession(cl.session)
 	return len(lost)
 }
 

@@ -139,6 +139,22 @@ func TestReauthorize(t *testing.T) {
 	}
 }
 
+// What was allowed when a session began may not be allowed any more when it is resumed.
+func TestResumedSubscriptionsAreAskedAgain(t *testing.T) {
+	auth := new(switchable)
+	b := brokertest.Start(t, broker.Options{Authenticator: believe(&broker.Principal{Authorizer: auth})})
+	c := b.Connect("c", brokertest.Persistent)
+	c.Subscribe("a", 1)
+	c.Subscribe("always", 1)
+	c.Disconnect()
+	auth.no.Store(true)
+	c = b.Connect("c", brokertest.Persistent)
+	b.Broker.Publish(t.Context(), "a", []byte("y"), 1)
+	b.Broker.Publish(t.Context(), "always", []byte("y"), 1)
+	c.Expect(brokertest.Publish("always", "y", 1, 1))
+	c.Sync()
+}
+
 // A gateway's subscriptions for its sub-devices are made and removed on its behalf.
 func TestAddAndRemoveSubscription(t *testing.T) {
 	store := brokertest.NewStore()
