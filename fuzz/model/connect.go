@@ -40,13 +40,13 @@ func (m *Model) connect(c *conn, p *packet.Connect) {
 		m.end(c, "MQTT-3.2.2-5") // closed after the CONNACK
 		c.owe(&expect{kind: packet.TypeConnack, code: code, rule: rule})
 	}
+	if pw := m.rules.Password; pw != "" && string(p.Password) != pw {
+		refuse(packet.RefusedCredentials, "platform: wrong password")
+		return
+	}
 	keepAlive := time.Duration(p.KeepAlive) * time.Second
 	if low, high := m.rules.KeepAliveMin, m.rules.KeepAliveMax; keepAlive < low || high > 0 && keepAlive > high {
 		refuse(packet.RefusedIdentifier, "platform: keep-alive out of range")
-		return
-	}
-	if pw := m.rules.Password; pw != "" && string(p.Password) != pw {
-		refuse(packet.RefusedCredentials, "platform: wrong password")
 		return
 	}
 	key := string(p.ClientID)

@@ -76,6 +76,7 @@ func Small() Rules {
 	r := Open()
 	r.Name = "small"
 	r.MaxSubscriptions, r.Window, r.Queue = 3, 2, 3
+	r.MessageExpiry = time.Hour
 	return r
 }
 
