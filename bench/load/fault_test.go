@@ -244,7 +244,7 @@ func TestKeepsTheOlderConnection(t *testing.T) {
 	b := fake.Start(t, fake.Behaviour{KeepOld: true})
 	p := pairs(2, 1)
 	p.Clients[0].Persistent, p.Clients[1].Persistent = true, true
-	e, ctx := connected(t, p, Options{Addr: b.Addr, ConnectTime: 100 * time.Millisecond})
+	e, ctx := connected(t, p, Options{Addr: b.Addr, ConnectTime: 2 * time.Second})
 	if err := e.Takeover(0, 2, 100); err != nil {
 		t.Fatal(err)
 	}
