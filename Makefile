@@ -69,6 +69,10 @@ lint: tools ## gofmt, go vet, staticcheck
 fuzz-smoke: ## run every fuzz target for FUZZTIME (5s each)
 	@.ci/fuzz-smoke $(FUZZTIME) $(MODULES)
 
+.PHONY: mutants
+mutants: ## put known bugs into the broker and see that the session target finds them (ten minutes)
+	go run ./fuzz/mutants
+
 .PHONY: bench
 bench: ## the Go benchmarks, once
 	@$(call each_module,go test -run '^$$' -bench . -benchmem $(PKG))

@@ -3,6 +3,6 @@
 //	cd fuzz/peers && go run . mochi 127.0.0.1:18832
 //	cd fuzz/peers && go run . nats 127.0.0.1:18833
 //
-// Its tests compare packet with other codecs. It is a module of its own, so that nobody who embeds Sampan
+// The package codec compares packet with other codecs. All this is a module of its own, so that nobody who embeds Sampan
 // downloads them.
 package main
