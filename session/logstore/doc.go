@@ -22,13 +22,14 @@
 // # In memory
 //
 // A stored message takes 16 bytes, and 8 more for each queue that it is in; with what is allocated ahead,
-// that is about 25 bytes for a message to one session. Contents are on disk only, and read one by one when a
+// that is about 26 bytes for a message to one session. Contents are on disk only, and read one by one when a
 // session is about to send them.
 //
 // # Recovery
 //
 // Open reads the last checkpoint and the log from there, in bounded memory besides the index. The time is
-// that of reading Options.CheckpointBytes and twice the checkpoint, whose size is about ten bytes a message.
+// that of reading the checkpoint, of about ten bytes a message, and Options.CheckpointBytes or eight times that,
+// whichever is more.
 // A tail that was torn when the power went is cut and reported; see package wal for how it is told from
 // damage, on which Open fails and changes nothing. The file "checkpoint" only says where the last checkpoint
 // begins; without it, the whole log is read.

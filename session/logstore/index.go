@@ -24,10 +24,13 @@ type shard struct {
 	// order, the table's locks and the log's inside them.
 	mu       sync.Mutex
 	sessions map[session.ID]*state
-	subs     int // subscriptions of all sessions
-	queued   int // messages in their queues
-	slots    int // places allocated for them
-	names    int // bytes of identities and filters
+	recentID session.ID // 0, or the session that was looked up last
+	recent   *state
+	scratch  []byte // for a record on its way to the log, which copies it
+	subs     int    // subscriptions of all sessions
+	queued   int    // messages in their queues
+	slots    int    // places allocated for them
+	names    int    // bytes of identities and filters
 }
 
 // state is what is kept of one session.
@@ -49,6 +52,7 @@ func (x *index) init() {
 		sh := &x.shards[i]
 		sh.mu.Lock()
 		sh.sessions = make(map[session.ID]*state)
+		sh.recentID, sh.recent = 0, nil
 		sh.subs, sh.queued, sh.slots, sh.names = 0, 0, 0, 0
 		sh.mu.Unlock()
 	}
@@ -59,8 +63,26 @@ func shardOf(id session.ID) int { return int(id % shardCount) }
 
 func (x *index) shard(id session.ID) *shard { return &x.shards[shardOf(id)] }
 
-// session returns a session that is open, or nil. Its shard is locked.
-func (x *index) session(id session.ID) *state { return x.shard(id).sessions[id] }
+// session returns a session that is open, or nil. Its shard is locked. Whoever asks often asks again.
+func (x *index) session(id session.ID) *state {
+	sh := x.shard(id)
+	if sh.recentID != id || id == 0 {
+		sh.recentID, sh.recent = id, sh.sessions[id]
+	}
+	return sh.recent
+}
+
+// first returns the shard of a set, which is not empty, whose scratch is for who has locked the set.
+func (x *index) first(set uint64) *shard { return &x.shards[bits.TrailingZeros64(set)] }
+
+// keepScratch is the capacity up to which a buffer is kept.
+const keepScratch = 64 << 10
+
+func (sh *shard) keep(b []byte) {
+	if cap(b) <= keepScratch {
+		sh.scratch = b[:0]
+	}
+}
 
 // lock locks a set of shards.
 func (x *index) lock(set uint64) {
@@ -89,6 +111,7 @@ func (x *index) open(id session.ID, identity string) *state {
 	sh := x.shard(id)
 	st := &state{identity: identity}
 	sh.sessions[id] = st
+	sh.recentID, sh.recent = id, st
 	sh.names += len(identity)
 	return st
 }
@@ -172,4 +195,5 @@ func (x *index) close(id session.ID, st *state) {
 	sh.subs -= len(st.filters)
 	sh.names -= len(st.identity)
 	delete(sh.sessions, id)
+	sh.recentID, sh.recent = 0, nil
 }

@@ -3,6 +3,7 @@ package logstore
 import (
 	"encoding/binary"
 	"errors"
+	"sync"
 
 	"sampan/session"
 	"sampan/session/wal"
@@ -12,11 +13,18 @@ import (
 // header.
 const recordRoom = 16 + 1 + 4*binary.MaxVarintLen64 + inlineTargets*binary.MaxVarintLen64
 
+var readBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // Load implements session.Store. It reads the message from where it is in the log, with one system call.
 func (s *Store) Load(r session.Ref) (*session.Message, error) {
-	buf := buffers.Get().(*[]byte)
+	buf := readBuffers.Get().(*[]byte)
 	b := *buf
-	defer func() { putBuffer(buf, b) }()
+	defer func() {
+		if cap(b) <= keepScratch {
+			*buf = b
+			readBuffers.Put(buf)
+		}
+	}()
 	for {
 		if s.closed.Load() {
 			return nil, session.ErrStoreClosed

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,8 +20,8 @@ type Options struct {
 	// SegmentBytes is the size of the log's files, 64 MiB if it is 0.
 	SegmentBytes int64
 
-	// CheckpointBytes is how much is written to the log before a checkpoint, 64 MiB if it is 0; more if
-	// the last checkpoint was larger than half of that. A recovery reads a checkpoint and so much.
+	// CheckpointBytes is how much is written to the log before a checkpoint, 64 MiB if it is 0; or
+	// eight times the last checkpoint, if that is more. A recovery reads a checkpoint and so much.
 	CheckpointBytes int64
 
 	// FS is where the files are; nil: the directory of the operating system.
@@ -110,19 +109,6 @@ func failure(err error) error {
 	return err
 }
 
-// buffers are for records on their way to the log, which copies them.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// keepBuffer is the capacity up to which a buffer is kept.
-const keepBuffer = 64 << 10
-
-func putBuffer(p *[]byte, b []byte) {
-	if cap(b) <= keepBuffer {
-		*p = b[:0]
-		buffers.Put(p)
-	}
-}
-
 // Open implements session.Store.
 func (s *Store) Open(identity string) (session.ID, error) {
 	id := session.ID(s.lastID.Add(1))
@@ -177,7 +163,7 @@ func (s *Store) Append(m *session.Message, to []session.ID) error {
 	if ref > maxRef {
 		return fmt.Errorf("logstore: more than %d messages were stored", maxRef)
 	}
-	pos, err := s.addMessage(m, ref, to)
+	pos, err := s.addMessage(s.index.first(set), m, ref, to)
 	if err != nil {
 		return err
 	}
@@ -186,11 +172,10 @@ func (s *Store) Append(m *session.Message, to []session.ID) error {
 	return nil
 }
 
-// addMessage appends the record of a message to the log, or both if it is for many sessions.
-func (s *Store) addMessage(m *session.Message, ref session.Ref, to []session.ID) (wal.Pos, error) {
-	buf := buffers.Get().(*[]byte)
-	b := (*buf)[:0]
-	defer func() { putBuffer(buf, b) }()
+// addMessage appends the record of a message to the log, or both if it is for many sessions. sh is a shard
+// that is locked.
+func (s *Store) addMessage(sh *shard, m *session.Message, ref session.Ref, to []session.ID) (wal.Pos, error) {
+	b := sh.scratch[:0]
 	inline := to
 	if len(to) > inlineTargets {
 		inline = nil
@@ -207,12 +192,19 @@ func (s *Store) addMessage(m *session.Message, ref session.Ref, to []session.ID)
 		ref: ref, expires: m.Expires(), topic: len(topic), payload: len(payload), targets: len(inline)})
 	head := len(b)
 	b = appendTargets(b, inline)
+	sh.keep(b)
 	return s.addParts(len(b)+len(topic)+len(payload), b[:head], topic, payload, b[head:])
 }
 
 // Record implements session.Store. Changes of sessions that are not open, and of messages that are not in
 // their queue, are passed over.
 func (s *Store) Record(changes []session.Change) error {
+	if len(changes) == 0 {
+		if s.closed.Load() {
+			return session.ErrStoreClosed
+		}
+		return nil
+	}
 	var set uint64
 	for i := range changes {
 		set |= 1 << shardOf(changes[i].Session)
@@ -222,14 +214,14 @@ func (s *Store) Record(changes []session.Change) error {
 	if s.closed.Load() {
 		return session.ErrStoreClosed
 	}
-	buf := buffers.Get().(*[]byte)
-	b := append((*buf)[:0], recChanges)
-	defer func() { putBuffer(buf, b) }()
+	sh := s.index.first(set)
+	b := append(sh.scratch[:0], recChanges)
 	for i := range changes {
 		if s.index.session(changes[i].Session) != nil {
 			b = appendChange(b, &changes[i])
 		}
 	}
+	sh.keep(b)
 	if len(b) == 1 {
 		return nil
 	}
@@ -249,7 +241,7 @@ func (s *Store) Queue(id session.ID, after session.Ref, dst []session.Stored) in
 	sh := s.index.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	st := sh.sessions[id]
+	st := s.index.session(id)
 	if st == nil || s.closed.Load() {
 		return 0
 	}

@@ -36,6 +36,8 @@ type tablePart struct {
 	bytes    int64
 	slots    int              // entries allocated
 	live     map[uint32]int64 // segment: bytes of the messages there that are waited for
+	recent   uint32           // the segment of the last message that was put
+	here     int64            // its bytes, which are not in live
 }
 
 // page holds the messages whose bit in has is set, in the order of their Refs.
@@ -57,7 +59,7 @@ func (t *table) init() {
 		p.mu.Lock()
 		p.pages, p.extras = make(map[uint64]*page), make(map[session.Ref]extra)
 		p.live = make(map[uint32]int64)
-		p.spare, p.messages, p.bytes, p.slots = nil, 0, 0, 0
+		p.spare, p.messages, p.bytes, p.slots, p.recent, p.here = nil, 0, 0, 0, 0, 0
 		p.mu.Unlock()
 	}
 }
@@ -110,7 +112,7 @@ func (t *table) put(r session.Ref, m info) {
 	pg.entries[i] = e
 	p.messages++
 	p.bytes += int64(m.size)
-	p.live[m.pos.Segment()] += int64(m.size)
+	p.enter(m.pos, m.size)
 	p.mu.Unlock()
 
 	if fresh {
@@ -204,9 +206,31 @@ func (p *tablePart) setWaiting(e *entry, r session.Ref, m info) {
 	}
 }
 
-// leave takes a message out of its segment's account.
+// enter puts a message on its segment's account.
+func (p *tablePart) enter(pos wal.Pos, size int) {
+	if s := pos.Segment(); s != p.recent {
+		p.settle()
+		p.recent, p.here = s, p.live[s]
+		delete(p.live, s)
+	}
+	p.here += int64(size)
+}
+
+// settle puts what is kept apart for the last segment with the others.
+func (p *tablePart) settle() {
+	if p.here != 0 {
+		p.live[p.recent] = p.here
+	}
+	p.recent, p.here = 0, 0
+}
+
+// leave takes a message from its segment's account.
 func (p *tablePart) leave(m info) {
 	s := m.pos.Segment()
+	if s == p.recent {
+		p.here -= int64(m.size)
+		return
+	}
 	if p.live[s] -= int64(m.size); p.live[s] == 0 {
 		delete(p.live, s)
 	}
@@ -263,7 +287,7 @@ func (t *table) move(r session.Ref, from wal.Pos, add func() (wal.Pos, error)) (
 		return false, err
 	}
 	p.leave(m)
-	p.live[to.Segment()] += int64(m.size)
+	p.enter(to, m.size)
 	e.at = packPos(to) | e.at&waitingMask
 	return true, nil
 }
@@ -309,6 +333,7 @@ func (t *table) live() map[uint32]int64 {
 	for i := range t.parts {
 		p := &t.parts[i]
 		p.mu.Lock()
+		p.settle()
 		for s, n := range p.live {
 			sum[s] += n
 		}

@@ -28,6 +28,10 @@ type upkeep struct {
 	trouble error
 }
 
+// spacing is how many times its own size is written to the log after a checkpoint before the next: so a large
+// backlog costs little to keep, and a recovery is still a matter of so many bytes a message.
+const spacing = 8
+
 // errStopped ends the upkeep's work when the store is closed.
 var errStopped = errors.New("logstore: stopped")
 
@@ -73,7 +77,7 @@ func (u *upkeep) run() {
 		}
 		err := u.checkpoint()
 		if err == nil {
-			u.limit.Store(max(u.s.o.CheckpointBytes, 2*u.size))
+			u.limit.Store(max(u.s.o.CheckpointBytes, spacing*u.size))
 			err = u.trim()
 		}
 		if err == nil {
