@@ -91,7 +91,7 @@ func TestForbiddenAmongAllowed(t *testing.T) {
 type every struct {
 	n, count int
 	sizes    []int
-	pause    time.Duration
+	pause    atomic.Int64
 }
 
 func (q *every) Publish(_ int64, _ byte, bytes int) broker.Verdict {
@@ -104,9 +104,7 @@ func (q *every) Publish(_ int64, _ byte, bytes int) broker.Verdict {
 }
 
 func (q *every) Read(int64, int) time.Duration {
-	p := q.pause
-	q.pause = 0
-	return p
+	return time.Duration(q.pause.Swap(0))
 }
 
 // A message over the quota is dropped without an answer, counted and told; the others are not touched.
@@ -155,7 +153,8 @@ func TestQuota(t *testing.T) {
 
 // A client that has read too much is not read from for as long as its quota says.
 func TestReadQuota(t *testing.T) {
-	q := &every{n: 1 << 30, pause: 3 * time.Second}
+	q := &every{n: 1 << 30}
+	q.pause.Store(int64(3 * time.Second))
 	b := brokertest.Start(t, broker.Options{Authenticator: believe(&broker.Principal{Quota: q})})
 	c := b.Connect("c") // its CONNECT was read within the quota that makes the pause
 	eventually(t, "the pause has begun", func() bool { return b.Clock.Timers() >= 2 })
@@ -174,7 +173,7 @@ func TestReadQuota(t *testing.T) {
 	<-pinged
 	c.Expect(brokertest.Pingresp)
 	// A pause does not keep a connection from ending.
-	q.pause = time.Hour
+	q.pause.Store(int64(time.Hour))
 	c.Sync()
 	b.Broker.Disconnect("c", "test")
 	c.ExpectClosed()
