@@ -72,6 +72,10 @@ func (l *Log) commit() {
 		closing := l.closing
 		l.mu.Unlock()
 		if closing {
+			// Close may have come after the last round saw nothing to do; what was appended before it is
+			// still to be written.
+			for l.round() {
+			}
 			l.finish()
 			return
 		}
