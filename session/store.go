@@ -26,7 +26,8 @@ type Store interface {
 	Open(identity string) (ID, error)
 
 	// Append stores m once and puts it at the end of the queue of every session in to. It names the
-	// message (Message.SetRef). The store keeps m, or a copy of it, but does not keep the slice to.
+	// message (Message.SetRef). The store keeps m, or a copy of it, but does not keep the slice to. A message
+	// for sessions none of which is open is not stored: its Ref is 0.
 	Append(m *Message, to []ID) error
 
 	// Record notes changes of sessions, in order. The store does not keep the slice.
