@@ -161,7 +161,7 @@ func FuzzStoreRecords(f *testing.F) {
 			t.Fatal(err)
 		}
 		s.Close()
-		l, err := wal.Open("", wal.Options{FS: d.FS(), SegmentBytes: wal.MinSegment})
+		l, err := wal.Open("", wal.Options{App: "sampan sessions", FS: d.FS(), SegmentBytes: wal.MinSegment})
 		if err != nil {
 			t.Fatal(err)
 		}
