@@ -176,7 +176,7 @@ func (cl *client) pumpLoaded(b *batch) (load bool) {
 	}
 	now := cl.broker.ticker.wall()
 	out.mu.Lock()
-	sent, bytes := 0, 0
+	sent := 0
 	result := session.Nothing
 	for !out.closed {
 		if out.waiting >= cl.broker.opts.OutboundBytes || !out.room(1) {
@@ -191,7 +191,6 @@ func (cl *client) pumpLoaded(b *batch) (load bool) {
 		out.extend(o.Message.Size())
 		out.pending = o.Message.AppendTo(out.pending, o.ID, o.Redelivery)
 		sent++
-		bytes += o.Message.Size()
 	}
 	out.mu.Unlock()
 	if sent > 0 {

@@ -116,7 +116,7 @@ func (o *outbound) extend(n int) {
 }
 
 // control queues the bytes of an answer to the client's own packet. There is always room: a client that
-// does not read its answers is not read from either (see conn.serve).
+// does not read its answers is not read from either (see conn.run).
 func (o *outbound) control(p []byte, b *batch) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
