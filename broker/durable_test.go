@@ -129,7 +129,9 @@ func TestStoreDoesNotOpen(t *testing.T) {
 	d := simdisk.New()
 	b := onDisk(t, d)
 	away(b)
-	b.Connect("pub").Publish("a/x", "kept", 1)
+	pub := b.Connect("pub")
+	pub.Publish("a/x", "kept", 1)
+	pub.Publish("a/x", "last", 1) // proves that what is before it was synced: its damage is no torn tail
 
 	open := func() error {
 		store, err := logstore.Open("", logstore.Options{FS: d.FS(), SegmentBytes: 1 << 20})
@@ -164,5 +166,5 @@ func TestStoreDoesNotOpen(t *testing.T) {
 			d.Put(name, data)
 		}
 	}
-	receiveAll(t, onDisk(t, d), []string{"kept"}, 0)
+	receiveAll(t, onDisk(t, d), []string{"kept", "last"}, 0)
 }
