@@ -116,6 +116,12 @@ func (c *conn) refuse(w *work, r *Refusal) error {
 	return &ending{reason: ConnectRefused, rule: r.Rule, detail: r.Detail, limit: r.Limit, value: r.Value}
 }
 
+// refuseWithoutStore answers a CONNECT whose session cannot be kept as promised.
+func (c *conn) refuseWithoutStore(w *work, err error) error {
+	c.broker.storeFailed(err)
+	return c.refuse(w, &Refusal{Code: packet.RefusedUnavailable, Rule: "store", Detail: err.Error()})
+}
+
 func (c *conn) connack(w *work, p packet.Connack) {
 	w.scratch = p.AppendTo(w.scratch[:0])
 	c.out.control(w.scratch, &w.batch)
@@ -167,8 +173,7 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, 
 	present, noted, err := c.attach(cl, clean)
 	cl.mu.Unlock()
 	if err != nil {
-		b.storeFailed(err)
-		return false, discarded, c.refuse(w, &Refusal{Code: packet.RefusedUnavailable, Rule: "store", Detail: err.Error()})
+		return false, discarded, c.refuseWithoutStore(w, err)
 	}
 	attached = true
 	c.client = cl
@@ -178,7 +183,12 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, 
 
 	if noted {
 		if err := c.syncStore(); err != nil {
-			return false, discarded, err
+			if end := c.end.Load(); end != nil {
+				return false, discarded, end // gone while it waited
+			}
+			c.detach()
+			c.client = nil // it was never accepted
+			return false, discarded, c.refuseWithoutStore(w, err)
 		}
 	}
 	ack := packet.Connack{SessionPresent: present && c.level >= packet.Level311} // MQTT 3.1 has no such bit

@@ -105,11 +105,15 @@ func TestDiskFails(t *testing.T) {
 			pub = b.Connect("pub")
 			pub.Send(brokertest.Publish("a/x", "not acknowledged either", 1, 1001))
 			pub.ExpectClosed()
-			late := b.Dial()
-			late.Send(brokertest.ConnectPacket("away", brokertest.Persistent))
-			var ack packet.Connack
-			if f, err := late.Receive(); err == nil && (ack.Decode(f, nil) != nil || ack.Code == packet.Accepted) {
-				t.Errorf("a persistent session without a store was answered with %s", brokertest.Describe(f.Raw))
+			for _, name := range []string{"away", "somebody new"} {
+				late := b.Dial()
+				late.Send(brokertest.ConnectPacket(name, brokertest.Persistent))
+				late.Expect(&packet.Connack{Code: packet.RefusedUnavailable})
+				late.ExpectClosed()
+				e := b.Events.Wait(t, "refused "+name, func(e broker.Event) bool { return e.Kind == broker.Refused && e.ClientID == name })
+				if e.Rule != "store" || e.Reason != broker.ConnectRefused {
+					t.Errorf("%s was refused with %+v", name, e)
+				}
 			}
 			// Who needs no disk goes on, at QoS 1 too.
 			pub = b.Connect("pub")

@@ -14,6 +14,7 @@ type ending struct {
 	reason       Reason
 	rule, detail string
 	limit, value int64
+	offset       int // of a malformed packet's fault
 }
 
 func (e *ending) Error() string { return e.reason.String() + " " + e.rule + " " + e.detail }
@@ -103,7 +104,10 @@ func (c *conn) fail(err error, w *work) {
 		var pe *packet.Error
 		if errors.As(err, &pe) {
 			e.reason, e.rule, e.detail = ProtocolViolation, string(pe.Rule), pe.Error()
-			e.limit, e.value = int64(pe.Limit), int64(pe.Value)
+			e.limit, e.value, e.offset = int64(pe.Limit), int64(pe.Value), pe.Offset
+			if pe.Type != 0 {
+				c.lastPacket = pe.Type // refused for its first bytes
+			}
 			if code, ok := pe.Connack(); ok && c.client == nil {
 				c.connack(w, packet.Connack{Code: code})
 				w.batch.flush()
@@ -160,6 +164,7 @@ func (c *conn) cleanUp() {
 	}
 	ev := c.event(kind)
 	ev.Reason, ev.Rule, ev.Detail, ev.Limit, ev.Value = e.reason, e.rule, e.detail, e.limit, e.value
+	ev.Offset = e.offset
 	if c.client != nil {
 		c.detach()
 	}

@@ -115,7 +115,8 @@ func TestMalformedPackets(t *testing.T) {
 			eventually(t, "an event", func() bool { return len(b.Events.Of(kind)) == before+1 })
 			e := b.Events.Of(kind)[before]
 			if e.Reason != broker.ProtocolViolation || e.Rule != string(want.Rule) || e.Detail != want.Error() ||
-				e.Limit != int64(want.Limit) || e.Value != int64(want.Value) {
+				e.Limit != int64(want.Limit) || e.Value != int64(want.Value) || e.Offset != want.Offset ||
+				want.Type != 0 && e.LastPacket != want.Type {
 				t.Errorf("%s at level %d: event %+v, want %v", name, level, e, want)
 			}
 			closed++

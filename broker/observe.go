@@ -32,7 +32,6 @@ const (
 	PublishRefused             // Topic, Rule
 	FieldIgnored               // a Will, a RETAIN flag or QoS 2 was ignored by configuration; Rule says which
 	SessionDiscarded           // expired, or replaced by a clean one
-	Violation                  // a packet broke the standard: Rule, LastPacket; a Disconnected or Refused event follows
 	MessagesDropped            // QoS 1 messages for the client were dropped; Reason, Value of them
 	ConnectionShed             // a connection was closed at once because there are too many
 )
@@ -40,8 +39,7 @@ const (
 var eventNames = [...]string{
 	Connected: "connected", Refused: "refused", Disconnected: "disconnected", Subscribed: "subscribed",
 	SubscribeRefused: "subscribe refused", Unsubscribed: "unsubscribed", PublishRefused: "publish refused",
-	FieldIgnored: "field ignored", SessionDiscarded: "session discarded", Violation: "protocol violation",
-	MessagesDropped: "messages dropped", ConnectionShed: "connection shed",
+	FieldIgnored: "field ignored", SessionDiscarded: "session discarded", MessagesDropped: "messages dropped", ConnectionShed: "connection shed",
 }
 
 func (k EventKind) String() string { return eventNames[k] }
@@ -60,6 +58,7 @@ type Event struct {
 	Detail     string
 	Limit      int64 // the limit that was exceeded, and by which value, where there is one
 	Value      int64
+	Offset     int         // of the fault of a malformed packet, in bytes from its first one
 	LastPacket packet.Type // the last packet that the client sent
 	Idle       time.Duration
 	Topic      string
@@ -80,7 +79,7 @@ func (b *Broker) emit(e Event) {
 	switch e.Kind {
 	case Subscribed, Unsubscribed:
 		level = slog.LevelDebug
-	case Refused, SubscribeRefused, PublishRefused, MessagesDropped, Violation, ConnectionShed:
+	case Refused, SubscribeRefused, PublishRefused, MessagesDropped, ConnectionShed:
 		level = slog.LevelWarn
 	}
 	// A client that keeps doing the same wrong thing must not fill the log: its 1st, 2nd, 4th, 8th, ...

@@ -224,7 +224,8 @@ func TestStoreFailure(t *testing.T) {
 	}
 }
 
-// A store that fails between taking note and making it hold: the answers that wait never go out.
+// A store that fails between taking note and making it hold: the answers that wait never go out, and
+// who waits for a session is told that there is none to be had.
 func TestStoreFailsWhileAnswersWait(t *testing.T) {
 	store := brokertest.NewStore()
 	b := with(t, store)
@@ -241,6 +242,7 @@ func TestStoreFailsWhileAnswersWait(t *testing.T) {
 	store.Fail(errors.New("no space"))
 	store.Release()
 	pub.ExpectClosed()
+	connecting.Expect(&packet.Connack{Code: packet.RefusedUnavailable})
 	connecting.ExpectClosed()
 }
 

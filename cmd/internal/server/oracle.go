@@ -28,7 +28,8 @@ type violation struct {
 	ClientID   string    `json:"clientId,omitempty"`
 	Addr       string    `json:"addr"`
 	Rule       string    `json:"rule"`
-	Packet     string    `json:"packet,omitempty"` // the last one that the client sent
+	Packet     string    `json:"packet,omitempty"` // the one at fault
+	Offset     int       `json:"offset"`           // of the fault, in bytes from the packet's first one; 0: the packet as a whole
 	Detail     string    `json:"detail,omitempty"`
 	Limit      int64     `json:"limit,omitempty"`
 	Value      int64     `json:"value,omitempty"`
@@ -68,7 +69,7 @@ func (o *oracle) Observe(e broker.Event) {
 	}
 	v := violation{
 		Time: e.Time.UTC(), Connection: e.Connection, Client: e.Client, ClientID: e.ClientID, Addr: e.Addr,
-		Rule: e.Rule, Detail: e.Detail, Limit: e.Limit, Value: e.Value,
+		Rule: e.Rule, Offset: e.Offset, Detail: e.Detail, Limit: e.Limit, Value: e.Value,
 	}
 	if e.LastPacket != 0 {
 		v.Packet = e.LastPacket.String()
