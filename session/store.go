@@ -120,4 +120,10 @@ type StoreStats struct {
 	DiskBytes     int64 // of files, recycled ones included
 	Syncs         uint64
 	SyncFailures  uint64
+
+	// Failure is why the store acknowledges nothing any more, until it is opened anew; nil: it works.
+	Failure error
+	// Trouble is what it fails to do besides, such as a checkpoint: nothing is lost, but more and more disk
+	// is used, and a failure may follow. nil: nothing.
+	Trouble error
 }

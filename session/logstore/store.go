@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -289,6 +290,8 @@ func (s *Store) Stats() session.StoreStats {
 		DiskBytes:    log.DiskBytes,
 		Syncs:        s.syncs.Load(),
 		SyncFailures: log.Failures,
+		Failure:      log.Failure,
+		Trouble:      cmp.Or(s.Trouble(), log.SpareFailure),
 	}
 	for i := range s.index.shards {
 		sh := &s.index.shards[i]

@@ -314,6 +314,9 @@ func TestCheckpointFailureIsNoFailure(t *testing.T) {
 		if err := s.Trouble(); !errors.Is(err, wal.ErrFull) {
 			t.Fatalf("trouble is %v", err)
 		}
+		if st := s.Stats(); !errors.Is(st.Trouble, wal.ErrFull) || st.Failure != nil {
+			t.Errorf("the statistics say trouble %v and failure %v", st.Trouble, st.Failure)
+		}
 		d.Fault(nil)
 		for range 100 {
 			add(t, s, 1000, id)
@@ -322,6 +325,9 @@ func TestCheckpointFailureIsNoFailure(t *testing.T) {
 		synctest.Wait()
 		if err := s.Trouble(); err != nil {
 			t.Fatalf("trouble is still %v", err)
+		}
+		if st := s.Stats(); st.Trouble != nil {
+			t.Errorf("the statistics still say %v", st.Trouble)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)

@@ -69,6 +69,9 @@ func TestFailuresStop(t *testing.T) {
 						t.Fatalf("after %v: %v", err, again)
 					}
 				}
+				if s := l.Stats(); s.Failure != err {
+					t.Fatalf("after %v: the statistics say %v", err, s.Failure)
+				}
 				if closed := l.Close(); closed != err {
 					t.Fatalf("Close after %v: %v", err, closed)
 				}

@@ -58,6 +58,7 @@ type Stats struct {
 	Segments     int    // files that hold the log
 	FreeFiles    int
 	DiskBytes    int64 // of all files, estimated as whole segments
+	Failure      error // what the log has failed with
 	SpareFailure error // why the next segment could not be prepared so far
 }
 
@@ -180,7 +181,7 @@ func (l *Log) Found() Report { return l.found }
 func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	s := l.stats
-	s.Pending = l.unwrit
+	s.Pending, s.Failure = l.unwrit, l.err
 	l.mu.Unlock()
 	s.Segments, s.FreeFiles = l.files.count()
 	s.DiskBytes = int64(s.Segments+s.FreeFiles) * l.o.SegmentBytes

@@ -59,6 +59,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	m.gauge("store_disk_bytes", "Size of the store's files, recycled ones included.", s.Store.DiskBytes)
 	m.counter("store_syncs_total", "Times that the store has made its contents durable.", s.Store.Syncs)
 	m.counter("store_sync_failures_total", "Times that the store could not. It acknowledges nothing after the first.", s.Store.SyncFailures)
+	m.flag("store_failed", "1: the store has failed, and acknowledges nothing until a restart.", s.Store.Failure != nil)
+	m.flag("store_troubled", "1: the store fails at its upkeep. Nothing is lost, but its files grow, and it may fail.", s.Store.Trouble != nil)
 
 	for _, bound := range []struct {
 		limit string
@@ -88,6 +90,14 @@ type sender chan<- prometheus.Metric
 
 func (m sender) gauge(name, help string, value int64) {
 	m <- prometheus.MustNewConstMetric(prometheus.NewDesc("sampan_"+name, help, nil, nil), prometheus.GaugeValue, float64(value))
+}
+
+func (m sender) flag(name, help string, up bool) {
+	value := int64(0)
+	if up {
+		value = 1
+	}
+	m.gauge(name, help, value)
 }
 
 func (m sender) counter(name, help string, value uint64) {

@@ -84,6 +84,17 @@ func TestEveryNumberOfTheSnapshotIsAMetric(t *testing.T) {
 	}
 }
 
+func TestStoreThatFails(t *testing.T) {
+	var stats broker.Stats
+	for _, state := range []struct{ failure, trouble error }{{}, {trouble: io.ErrShortWrite}, {io.ErrShortWrite, io.ErrShortWrite}} {
+		stats.Store.Failure, stats.Store.Trouble = state.failure, state.trouble
+		got := gather(t, Broker(func() broker.Stats { return stats }))
+		if (got["sampan_store_failed"] == 1) != (state.failure != nil) || (got["sampan_store_troubled"] == 1) != (state.trouble != nil) {
+			t.Errorf("%+v: failed %v, troubled %v", state, got["sampan_store_failed"], got["sampan_store_troubled"])
+		}
+	}
+}
+
 func TestHandlerServesMetrics(t *testing.T) {
 	stats := broker.Stats{Connected: 3, Dropped: map[string]uint64{"queue-full": 5}}
 	server := httptest.NewServer(Handler(slog.New(slog.DiscardHandler), Broker(func() broker.Stats { return stats })))

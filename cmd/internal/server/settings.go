@@ -9,6 +9,7 @@ import (
 	"sampan/cmd/internal/cli"
 	"sampan/cmd/internal/logging"
 	"sampan/cmd/internal/value"
+	"sampan/session/wal/vfs"
 )
 
 // Settings are the flags of `sampan serve` and, under the same names, the keys of its configuration file.
@@ -37,6 +38,7 @@ type Settings struct {
 	Limits  Quantities
 
 	flags *pflag.FlagSet
+	disk  vfs.FS // where sessions are; nil, but in tests: in Data
 }
 
 // ConfigFlag names the configuration file; it is the one flag that the file itself cannot set.

@@ -34,7 +34,7 @@ func openStore(s *Settings, log *slog.Logger) (session.Store, error) {
 	if err := openData(s.Data); err != nil {
 		return nil, err
 	}
-	store, err := logstore.Open(Sessions(s.Data), logstore.Options{Level: s.level()})
+	store, err := logstore.Open(Sessions(s.Data), logstore.Options{Level: s.level(), FS: s.disk})
 	if errors.Is(err, wal.ErrLocked) {
 		return nil, fmt.Errorf("another broker runs on %s: %w", s.Data, err)
 	}
