@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -19,9 +17,6 @@ const (
 	// endTime is how long it has to end when it is asked to, before it is
 	// killed.
 	endTime = 5 * time.Second
-	// lastWords is how much of a program's output is kept for the error, in
-	// bytes.
-	lastWords = 2 << 10
 )
 
 // Server is a program that this process has started.
@@ -29,9 +24,8 @@ type Server struct {
 	Addr  string // where it listens
 	Group *Group
 
-	command *exec.Cmd
-	ended   chan struct{} // closed when the program has ended
-	output  tail
+	child  *Child
+	output Tail
 }
 
 // Start runs a command that listens on a TCP address. "{addr}", "{host}" and
@@ -52,18 +46,13 @@ func Start(ctx context.Context, words []string, cpus []int) (*Server, error) {
 	for i, w := range words {
 		args[i] = replace.Replace(w)
 	}
-	s := &Server{Addr: addr, command: exec.Command(args[0], args[1:]...), ended: make(chan struct{})}
-	s.command.Stdout, s.command.Stderr = &s.output, &s.output
-	ownGroup(s.command)
-	if err := startOn(s.command, cpus); err != nil {
-		return nil, fmt.Errorf("proc: start %s: %w", args[0], err)
+	s := &Server{Addr: addr}
+	command := exec.Command(args[0], args[1:]...)
+	command.Stdout, command.Stderr = &s.output, &s.output
+	if s.child, err = Launch(command, cpus); err != nil {
+		return nil, err
 	}
-	s.Group = NewGroup(s.command.Process.Pid)
-	// It ends with the program.
-	go func() {
-		s.command.Wait()
-		close(s.ended)
-	}()
+	s.Group = NewGroup(command.Process.Pid)
 	if err := s.ready(ctx); err != nil {
 		s.Stop()
 		return nil, err
@@ -93,19 +82,19 @@ func (s *Server) ready(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-s.ended:
+		case <-s.child.Ended():
 			return fmt.Errorf("proc: %s ended before it listened on %s: %v\n%s",
-				s.command.Path, s.Addr, s.command.ProcessState, s.output.String())
+				s.child.Path(), s.Addr, s.child.State(), s.output.String())
 		case <-ctx.Done():
 			return fmt.Errorf("proc: %s does not listen on %s: %w\n%s",
-				s.command.Path, s.Addr, ctx.Err(), s.output.String())
+				s.child.Path(), s.Addr, ctx.Err(), s.output.String())
 		case <-ticker.C:
 		}
 	}
 }
 
 // Ended is closed when the program has ended.
-func (s *Server) Ended() <-chan struct{} { return s.ended }
+func (s *Server) Ended() <-chan struct{} { return s.child.Ended() }
 
 // Output is the end of what the program has printed.
 func (s *Server) Output() string { return s.output.String() }
@@ -113,38 +102,5 @@ func (s *Server) Output() string { return s.output.String() }
 // Stop asks the program and what it has started to end, kills them if they do
 // not, and returns when the program has ended.
 func (s *Server) Stop() {
-	select {
-	case <-s.ended:
-		return // its process id may be somebody else's by now
-	default:
-	}
-	signalGroup(s.command, syscall.SIGTERM)
-	select {
-	case <-s.ended:
-	case <-time.After(endTime):
-		signalGroup(s.command, os.Kill)
-		<-s.ended
-	}
-}
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	text []byte // guarded by mu
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, p...)
-	if over := len(t.text) - lastWords; over > 0 {
-		t.text = append(t.text[:0], t.text[over:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.text)
+	s.child.End(syscall.SIGTERM, endTime)
 }

@@ -2,7 +2,6 @@ package proc
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"runtime"
 	"syscall"
@@ -33,8 +32,11 @@ func startOn(c *exec.Cmd, cpus []int) error {
 	return c.Start()
 }
 
-// ownGroup makes the command the head of a process group.
-func ownGroup(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+// attach makes the command the head of a process group, and ties its life to
+// that of this process.
+func attach(c *exec.Cmd) {
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
 
 // signalGroup sends a signal to the command's group.
-func signalGroup(c *exec.Cmd, sig os.Signal) { syscall.Kill(-c.Process.Pid, sig.(syscall.Signal)) }
+func signalGroup(c *exec.Cmd, sig syscall.Signal) { syscall.Kill(-c.Process.Pid, sig) }

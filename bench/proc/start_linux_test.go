@@ -1,19 +1,33 @@
 package proc
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // The test binary is also the server that the tests start.
 func TestMain(m *testing.M) {
+	if _, parent := os.LookupEnv("PROC_TEST_PARENT"); parent {
+		os.Unsetenv("PROC_TEST_PARENT")
+		s, err := Start(context.Background(), []string{os.Args[0], "{addr}"}, nil)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(s.Addr)
+		<-s.Ended()
+		os.Exit(1)
+	}
 	addr, serve := os.LookupEnv("PROC_TEST_SERVE")
 	if !serve {
 		os.Exit(m.Run())
@@ -55,7 +69,7 @@ func TestStart(t *testing.T) {
 		t.Errorf("usage %+v, %v; want one processor", u, err)
 	}
 	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(s.command.Process.Pid, &set); err != nil || set.Count() != 1 || !set.IsSet(0) {
+	if err := unix.SchedGetaffinity(s.child.command.Process.Pid, &set); err != nil || set.Count() != 1 || !set.IsSet(0) {
 		t.Errorf("runs on %d processors", set.Count())
 	}
 	s.Stop()
@@ -68,6 +82,42 @@ func TestStart(t *testing.T) {
 		t.Error("its processes still run")
 	}
 	s.Stop()
+}
+
+// A server does not outlive who has started it, even if that is killed.
+func TestServerEndsWithItsParent(t *testing.T) {
+	parent := exec.Command(os.Args[0])
+	parent.Env = append(os.Environ(), "PROC_TEST_PARENT=yes", "PROC_TEST_SERVE=yes")
+	parent.Stderr = os.Stderr
+	out, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	addr, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr = strings.TrimSpace(addr)
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	parent.Process.Kill()
+	parent.Wait()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			break
+		}
+		c.Close()
+		if time.Now().After(deadline) {
+			t.Fatal("the server lives on")
+		}
+	}
 }
 
 func TestStartFails(t *testing.T) {

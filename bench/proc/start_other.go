@@ -3,8 +3,8 @@
 package proc
 
 import (
-	"os"
 	"os/exec"
+	"syscall"
 )
 
 // startOn starts a command; this system has no way to choose processors.
@@ -15,11 +15,11 @@ func startOn(c *exec.Cmd, cpus []int) error {
 	return c.Start()
 }
 
-func ownGroup(*exec.Cmd) {}
+func attach(*exec.Cmd) {}
 
 // signalGroup sends a signal to the command, or kills it where there are no
 // signals.
-func signalGroup(c *exec.Cmd, sig os.Signal) {
+func signalGroup(c *exec.Cmd, sig syscall.Signal) {
 	if err := c.Process.Signal(sig); err != nil {
 		c.Process.Kill()
 	}

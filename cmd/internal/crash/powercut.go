@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"sampan/bench/proc"
 	"sampan/broker"
 	"sampan/session/logstore"
 	"sampan/session/wal"
@@ -32,7 +33,7 @@ type powered struct {
 
 	mu     sync.Mutex // guards what follows
 	broker *broker.Broker
-	log    *tail
+	log    *proc.Tail
 	starts int
 }
 
@@ -49,7 +50,7 @@ func (p *powered) start(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("opening the store: %w", err)
 	}
-	log := new(tail)
+	log := new(proc.Tail)
 	b, err := broker.New(broker.Options{
 		Profile: broker.Open, Store: store, QueueMessages: queueMessages, QueueBytes: queueBytes,
 		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})),

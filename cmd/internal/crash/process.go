@@ -1,11 +1,9 @@
 package crash
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -13,12 +11,14 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"sampan/bench/proc"
 )
 
 // Bounds on what the child may take.
 const (
 	stopTime  = 15 * time.Second // to end when it is asked to
-	lastWords = 4 << 10          // of its log, in bytes
+	lineBytes = 4 << 10          // of its first line
 )
 
 // process is a broker in a child process.
@@ -27,14 +27,18 @@ type process struct {
 	program string   // file to run
 	env     []string
 
-	mu      sync.Mutex // guards what follows
-	child   *exec.Cmd
-	addr    string
+	mu      sync.Mutex // guards what follows, and what is in a life
+	life    *life      // that goes on, or was last
 	starts  int
-	killed  bool
-	exited  chan struct{} // of the child that runs, or ran last
 	failure chan error
-	log     *tail
+}
+
+// life is that of one child.
+type life struct {
+	child  *proc.Child
+	addr   string // where it listens; empty: not yet, or not any more
+	killed bool   // it was asked to end
+	log    proc.Tail
 }
 
 // newProcess makes a child of this program's `serve`.
@@ -57,60 +61,58 @@ func newProcess(data, durability string) (*process, error) {
 }
 
 func (p *process) start(ctx context.Context) error {
-	child := exec.Command(p.program)
-	child.Args, child.Env = p.command, p.env
-	ownGroup(child)
-	log := new(tail)
-	child.Stderr = log
-	out, err := child.StdoutPipe()
+	command := exec.Command(p.program)
+	command.Args, command.Env = p.command, p.env
+	l, out := new(life), firstLine{ready: make(chan string, 1)}
+	command.Stdout, command.Stderr = &out, &l.log
+	child, err := proc.Launch(command, nil)
 	if err != nil {
 		return err
 	}
-	if err := child.Start(); err != nil {
-		return err
-	}
-	exited := make(chan struct{})
 	p.mu.Lock()
-	p.child, p.exited, p.killed, p.log, p.addr = child, exited, false, log, ""
+	l.child = child
+	p.life = l
 	p.starts++
 	p.mu.Unlock()
-	ready := make(chan string, 1)
-	go p.wait(child, out, ready, exited) // ends with the child
+	go p.watch(l) // ends with the child
+	addr, err := await(ctx, out.ready, l)
+	if err != nil {
+		return errors.Join(err, p.kill())
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l.addr = addr
+	return nil
+}
+
+// await waits for the ready line and returns the address in it.
+func await(ctx context.Context, ready <-chan string, l *life) (addr string, err error) {
 	select {
 	case line := <-ready:
 		words := strings.Fields(line)
 		if len(words) < 2 || words[0] != "ready" || !strings.HasPrefix(words[1], "mqtt://") {
-			return errors.Join(fmt.Errorf("the broker printed %q instead of its ready line", line), p.kill())
+			return "", fmt.Errorf("the broker printed %q instead of its ready line", line)
 		}
-		p.mu.Lock()
-		p.addr = strings.TrimPrefix(words[1], "mqtt://")
-		p.mu.Unlock()
-		return nil
-	case <-exited:
-		return fmt.Errorf("the broker ended before it was ready: %v\n%s", child.ProcessState, log)
+		return strings.TrimPrefix(words[1], "mqtt://"), nil
+	case <-l.child.Ended():
+		return "", fmt.Errorf("the broker ended before it was ready: %v\n%s", l.child.State(), &l.log)
 	case <-ctx.Done():
-		return errors.Join(fmt.Errorf("the broker was not ready in time: %w\n%s", context.Cause(ctx), log), p.kill())
+		return "", fmt.Errorf("the broker was not ready in time: %w\n%s", context.Cause(ctx), &l.log)
 	}
 }
 
-// wait reads what the child prints, and notes its end.
-func (p *process) wait(child *exec.Cmd, out io.Reader, ready chan<- string, exited chan<- struct{}) {
-	line, _ := bufio.NewReader(io.LimitReader(out, lastWords)).ReadString('\n')
-	if line != "" {
-		ready <- line
-	}
-	io.Copy(io.Discard, out)
-	err := child.Wait()
+// watch notes the end of a child.
+func (p *process) watch(l *life) {
+	<-l.child.Ended()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.addr = ""
-	if !p.killed {
+	l.addr = ""
+	if !l.killed {
 		select {
-		case p.failure <- fmt.Errorf("the broker ended by itself: %v\n%s", err, p.log):
+		case p.failure <- fmt.Errorf("the broker ended by itself: %v\n%s", l.child.State(), &l.log):
 		default:
 		}
 	}
-	close(exited)
 }
 
 func (p *process) kill() error {
@@ -118,40 +120,31 @@ func (p *process) kill() error {
 }
 
 // end sends a signal and waits for the child's end, which SIGKILL brings about if nothing else does.
-func (p *process) end(signal os.Signal) error {
+func (p *process) end(signal syscall.Signal) error {
 	p.mu.Lock()
-	child, exited := p.child, p.exited
-	p.killed, p.addr = true, ""
+	l := p.life
+	if l == nil {
+		p.mu.Unlock()
+		return nil
+	}
+	asked := !l.killed
+	l.killed, l.addr = true, ""
 	p.mu.Unlock()
-	if child == nil {
-		return nil
+	if !l.child.End(signal, stopTime) {
+		return fmt.Errorf("the broker did not end within %v of %v", stopTime, signal)
 	}
-	select {
-	case <-exited:
-		return nil
-	default:
+	if asked && signal == syscall.SIGTERM && !l.child.State().Success() {
+		return fmt.Errorf("the broker was asked to end: %v\n%s", l.child.State(), &l.log)
 	}
-	if err := child.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	select {
-	case <-exited:
-		if signal == syscall.SIGTERM && !child.ProcessState.Success() {
-			return fmt.Errorf("the broker was asked to end: %v\n%s", child.ProcessState, p.log)
-		}
-		return nil
-	case <-time.After(stopTime):
-	}
-	if err := child.Process.Kill(); err != nil {
-		return err
-	}
-	<-exited
-	return fmt.Errorf("the broker did not end within %v of %v", stopTime, signal)
+	return nil
 }
 
 func (p *process) dial(ctx context.Context) (net.Conn, int, error) {
 	p.mu.Lock()
-	addr, n := p.addr, p.starts
+	addr, n := "", p.starts
+	if p.life != nil {
+		addr = p.life.addr
+	}
 	p.mu.Unlock()
 	if addr == "" {
 		return nil, 0, errDown
@@ -165,24 +158,21 @@ func (p *process) ended() <-chan error { return p.failure }
 
 func (p *process) close() error { return p.end(syscall.SIGTERM) }
 
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	text []byte // guarded by mu
+// firstLine is an io.Writer that hands on the first line and drops the rest.
+type firstLine struct {
+	ready chan string // gets it; has room for it
+	text  []byte
+	told  bool
 }
 
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, p...)
-	if over := len(t.text) - lastWords; over > 0 {
-		t.text = append(t.text[:0], t.text[over:]...)
+func (f *firstLine) Write(p []byte) (int, error) {
+	if f.told {
+		return len(p), nil
+	}
+	f.text = append(f.text, p...)
+	if line, _, whole := strings.Cut(string(f.text), "\n"); whole || len(f.text) > lineBytes {
+		f.ready <- line
+		f.told, f.text = true, nil
 	}
 	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.text)
 }
