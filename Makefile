@@ -77,6 +77,10 @@ mutants: ## put known bugs into the broker and see that the session target finds
 bench: ## the Go benchmarks, once
 	@$(call each_module,go test -run '^$$' -bench . -benchmem $(PKG))
 
+.PHONY: benchmarks
+benchmarks: ## docs/benchmarks.md: Sampan beside other brokers, in an hour; RECORD=--quick takes 12 minutes
+	go run ./bench/record $(RECORD)
+
 .PHONY: crash
 crash: build ## the proof of durability: process kills at os and disk, power cuts at disk (CRASHES of each, 50)
 	bin/sampan crash --kills $(CRASHES) --durability os

@@ -35,8 +35,8 @@ const defaultRounds = 5
 // disturbs the machine disturbs all of them. The order changes from round to
 // round. cfg.Target is not used.
 //
-// A target that does something wrong is left out of the rounds that follow;
-// what it did is in its result and in the error.
+// A target that does something wrong, or cannot be started, is left out of the
+// rounds that follow; what it was is in its last round's Err and in the error.
 func Compare(ctx context.Context, cfg Config, targets ...Target) (*Comparison, error) {
 	if len(targets) < 2 {
 		return nil, errors.New("bench: a comparison needs two targets")
@@ -72,13 +72,17 @@ func Compare(ctx context.Context, cfg Config, targets ...Target) (*Comparison, e
 				continue
 			}
 			m, err := measure(ctx, &configs[i], n+1, rounds)
-			if err == nil || len(m.Phases)+len(m.Faults) > 0 {
-				c.Results[i].add(m)
-			}
 			if ctx.Err() != nil {
+				if len(m.Phases)+len(m.Faults) > 0 {
+					c.Results[i].add(m)
+				}
 				c.end()
 				return c, ctx.Err()
 			}
+			if err != nil {
+				m.Err = err.Error()
+			}
+			c.Results[i].add(m)
 			if errs[i] = err; err == nil {
 				errs[i] = c.Results[i].error(&configs[i])
 			}
@@ -97,15 +101,22 @@ func (c *Comparison) end() {
 	base := c.Results[0]
 	for _, r := range c.Results[1:] {
 		for _, f := range r.Summary {
-			a, b := r.paired(base, f.Name)
-			if len(a) == 0 {
+			ratio, ok := r.Times(base, f.Name)
+			if !ok {
 				continue
 			}
 			c.Ratios = append(c.Ratios, Ratio{
-				Metric: f.Metric, Scenario: r.Scenario.Name, Target: r.Target, Base: base.Target, Ratio: stat.Compare(a, b),
+				Metric: f.Metric, Scenario: r.Scenario.Name, Target: r.Target, Base: base.Target, Ratio: ratio,
 			})
 		}
 	}
+}
+
+// Times tells how many times as large a metric is as in another result of the
+// same comparison; false if no round has it in both.
+func (r *Result) Times(base *Result, metric string) (stat.Ratio, bool) {
+	a, b := r.paired(base, metric)
+	return stat.Compare(a, b), len(a) > 0
 }
 
 // paired lists a metric's values in the rounds in which both results have it.

@@ -17,8 +17,8 @@ type Machine struct {
 	Go         string `json:"go"` // the generator's
 }
 
-// thisMachine describes the machine as far as the system tells.
-func thisMachine() Machine {
+// ThisMachine describes the machine as far as the system tells.
+func ThisMachine() Machine {
 	m := Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, Processors: runtime.NumCPU(), Go: runtime.Version()}
 	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		m.Kernel = strings.TrimSpace(string(release))

@@ -192,7 +192,7 @@ func (r *round) finish() {
 	}
 	counted := m.counted(&r.Scenario, r.LossAllowed)
 	if err := fault.Join(counted); err != nil {
-		m.Err, m.broken = err.Error(), true
+		m.Err = err.Error()
 	}
 	if len(counted) < len(m.Faults) {
 		m.Notes = append(m.Notes, fmt.Sprintf("%d of %d deliveries were lost at QoS 0, which was allowed", m.Lost, m.Counters.Delivered+m.Lost))

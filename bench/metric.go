@@ -38,7 +38,7 @@ var quantiles = []struct {
 // does not depend on who waited for whom.
 func (m *Measurement) Metrics(s *scenario.Scenario) (all []Value) {
 	p := m.Main()
-	if p == nil || m.broken {
+	if p == nil || m.Err != "" {
 		return nil
 	}
 	bound := m.Bottleneck != ""

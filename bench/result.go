@@ -52,10 +52,9 @@ type Measurement struct {
 	Bottleneck string `json:"bottleneck,omitempty"`
 	// Notes are circumstances that a reader should know.
 	Notes []string `json:"notes,omitempty"`
-	// Err is the error of the round in words.
+	// Err is the error of the round in words. With one, its figures are
+	// worthless.
 	Err string `json:"error,omitempty"`
-
-	broken bool // a fault or an error makes the figures worthless
 }
 
 // Phase is a measured part of a round.

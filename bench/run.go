@@ -36,7 +36,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		if err != nil {
 			return r.end(), errors.Join(r.error(&cfg), err)
 		}
-		if m.broken {
+		if m.Err != "" {
 			break // it would only be broken again
 		}
 	}
@@ -67,7 +67,7 @@ func pin(cpus []int, targets ...*Target) (unpin func(), err error) {
 func newResult(cfg *Config) *Result {
 	return &Result{
 		Schema: Schema, Target: cfg.Target.name(), Scenario: cfg.Scenario,
-		Machine: thisMachine(), Began: time.Now().UTC(),
+		Machine: ThisMachine(), Began: time.Now().UTC(),
 	}
 }
 

@@ -68,6 +68,12 @@ var cells = map[string]Scenario{
 	"everyday":           {Kind: Pairs, Subscribers: 500, Payload: 64, Rate: 10_000},
 	"fanout-100-200":     {Kind: Fanout, Publishers: 1, Subscribers: 100, Payload: 64, Rate: 200},
 	"connect-clean":      {Kind: Connect, Clients: 10_000, Window: 64},
+	"fanout-100-filters": {Kind: Fanout, Publishers: 1, Subscribers: 100, Payload: 64, Window: 200, Unrelated: 50_000},
+	"fanout-100-idle":    {Kind: Fanout, Publishers: 1, Subscribers: 100, Payload: 64, Window: 200, IdleClients: 10_000},
+	"idle-10000":         {Kind: Idle, Clients: 10_000},
+	"rrpc-1":             {Kind: RRPC, Clients: 1, Payload: 64, Window: 1},
+	"rrpc-100":           {Kind: RRPC, Clients: 100, Payload: 64, Window: 100},
+	"rrpc-1000":          {Kind: RRPC, Clients: 1000, Payload: 64, Window: 1000},
 }
 
 // Cells returns the loads of the comparison, by name.
@@ -103,6 +109,10 @@ func (s *Scenario) words() string {
 	switch s.Kind {
 	case Connect:
 		text = "connections with clean session, closed after CONNACK"
+	case Idle:
+		return fmt.Sprintf("%d connections that do nothing: memory for each", s.Clients)
+	case RRPC:
+		return fmt.Sprintf("calls of %d devices, %d at a time: round trips a second", s.Clients, s.Window)
 	case Pairs:
 		text = fmt.Sprintf("%d pairs", s.Subscribers)
 	case Fanin:
@@ -125,6 +135,12 @@ func (s *Scenario) words() string {
 	}
 	if s.Earlier > 0 {
 		text += fmt.Sprintf(", after %d earlier subscribers", s.Earlier)
+	}
+	if s.Unrelated > 0 && s.Kind != Wildcard {
+		text += fmt.Sprintf(", among %d filters of others", s.Unrelated)
+	}
+	if s.IdleClients > 0 {
+		text += fmt.Sprintf(", beside %d idle connections", s.IdleClients)
 	}
 	return text
 }

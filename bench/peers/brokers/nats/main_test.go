@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"sampan/bench"
+	"sampan/bench/scenario"
+)
+
+// TestServes has the broker deliver a large burst at QoS 1, which its limits must not cut.
+func TestServes(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().String()
+	ln.Close()
+	server, err := serve(addr, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.WaitForShutdown()
+	defer server.Shutdown()
+	s, err := scenario.Find("fanout-10-qos1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Warmup, s.Duration, s.Cooldown = 0, 100*time.Millisecond, 0
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	r, err := bench.Run(ctx, bench.Config{Scenario: s, Target: bench.Target{Addr: addr}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := r.Rounds[0].Counters.Delivered; n == 0 {
+		t.Error("nothing was delivered")
+	}
+}
