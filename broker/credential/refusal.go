@@ -16,6 +16,8 @@ const (
 	PartDisabled                         // the device is disabled
 	PartRegistration                     // dynamic registration is off, the device is active, or has its five tokens
 	PartDirectory                        // the directory could not answer
+	PartIdentity                         // the channel proved another device than CONNECT names
+	PartProof                            // the product's devices prove who they are by something else
 )
 
 var partNames = [...]string{
@@ -29,6 +31,8 @@ var partNames = [...]string{
 	PartDisabled:         "device-disabled",
 	PartRegistration:     "registration-refused",
 	PartDirectory:        "directory-failed",
+	PartIdentity:         "channel-identity",
+	PartProof:            "wrong-proof",
 }
 
 // String returns a stable word for logs and metrics.

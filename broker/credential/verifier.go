@@ -37,9 +37,9 @@ type Connect struct {
 
 	// Encrypted says that the connection came over an encrypted channel.
 	Encrypted bool
-	// Proved says that the channel itself proved the device that Username names (a certificate, a chip, a
-	// pre-shared key that is bound to the device): the password is not looked at then.
-	Proved bool
+	// Proof is by what the channel itself has proved the device that Username names. The password is not
+	// looked at then.
+	Proof Proof
 }
 
 // Verifier checks logins against a directory. It may be used by many goroutines at once. The switches are
@@ -94,7 +94,7 @@ func (v *Verifier) Verify(c *Connect, l *Login) error {
 		token, s := v.Directory.DeviceToken(l.ProductKey, l.DeviceName, l.ClientID)
 		return v.compareToken(c, l, token, s)
 	case AuthChip:
-		if !c.Proved {
+		if c.Proof != ProofChip {
 			return &Refusal{Part: PartChannel, Detail: "a login with ID2 needs a channel that proves the chip"}
 		}
 	}
@@ -111,7 +111,7 @@ func mismatch(encrypted bool) string {
 // verifySecret is the ordinary login: one device, one secret.
 func (v *Verifier) verifySecret(c *Connect, l *Login) error {
 	secret, standing := v.Directory.DeviceSecret(l.ProductKey, l.DeviceName)
-	if c.Proved {
+	if c.Proof != NoProof {
 		return l.refuse(standing)
 	}
 	signer := l.Method.signer()

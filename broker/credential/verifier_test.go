@@ -17,7 +17,7 @@ type loginVector struct {
 	Ticket        string
 	Standing      string
 	Encrypted     bool
-	Proved        bool
+	Proof         string
 	MatchChannel  bool
 	Refused       string
 	Says          string
@@ -25,6 +25,10 @@ type loginVector struct {
 
 var standings = map[string]Standing{
 	"": Enabled, "disabled": Disabled, "no_product": NoProduct, "no_device": NoDevice, "no_ticket": NoTicket, "failed": Failed,
+}
+
+var proofs = map[string]Proof{
+	"": NoProof, "pre-shared key": ProofKey, "certificate": ProofCertificate, "chip": ProofChip,
 }
 
 func (v *loginVector) verifier(t testing.TB) *Verifier {
@@ -40,7 +44,7 @@ func (v *loginVector) verifier(t testing.TB) *Verifier {
 func (v *loginVector) connect() *Connect {
 	return &Connect{
 		ClientID: []byte(v.ClientID), Username: []byte(v.Username), Password: []byte(v.Password),
-		Encrypted: v.Encrypted, Proved: v.Proved,
+		Encrypted: v.Encrypted, Proof: proofs[v.Proof],
 	}
 }
 
@@ -79,7 +83,7 @@ func TestVerify(t *testing.T) {
 func TestReturnCodes(t *testing.T) {
 	want := map[Part]byte{
 		PartClientIdentifier: 2, PartChannel: 2, PartDirectory: 3, PartUsername: 4, PartProduct: 4, PartDevice: 4,
-		PartTicket: 4, PartSignature: 4, PartDisabled: 4, PartRegistration: 4,
+		PartTicket: 4, PartSignature: 4, PartDisabled: 4, PartRegistration: 4, PartIdentity: 4, PartProof: 4,
 	}
 	for part, code := range want {
 		if part.Code() != code || part.String() == "unknown" {

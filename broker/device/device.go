@@ -2,6 +2,7 @@ package device
 
 import (
 	"bytes"
+	"encoding/hex"
 	"sync/atomic"
 	"time"
 
@@ -104,6 +105,7 @@ type Info struct {
 	Activated    time.Time // zero: never
 	Tags         []Tag     // sorted by key
 	Tokens       []Token
+	Certificate  string // lower-case hexadecimal of its Fingerprint; empty: none is bound
 }
 
 // Info copies everything out of the registry.
@@ -120,5 +122,6 @@ func (d *Device) Info() Info {
 		Activated:    d.Activated(),
 		Tags:         b.tags,
 		Tokens:       b.tokens,
+		Certificate:  hex.EncodeToString([]byte(b.certificate)),
 	}
 }

@@ -7,11 +7,13 @@ import "encoding/binary"
 //
 //	secret   text
 //	created  varint, milliseconds since 1970
-//	fields   nickname, tags, tokens
+//	fields   nickname, tags, tokens, certificate
 const (
 	tagNickname = 1
 	tagTag      = 2 // text key, text value; sorted by key
 	tagToken    = 3 // text client id, text token; in the order in which they were given
+
+	tagCertificate = 4 // a Fingerprint
 )
 
 // body is a device's record before it is written.
@@ -21,6 +23,8 @@ type body struct {
 	nickname string
 	tags     []Tag
 	tokens   []Token
+
+	certificate string // empty: none
 }
 
 // Tag is a label that a device, or somebody for it, has put on it.
@@ -39,7 +43,7 @@ func (b *body) appendTo(dst []byte) []byte {
 	for _, t := range b.tokens {
 		dst = appendField(dst, tagToken, appendText(appendText(nil, t.ClientID), t.Token))
 	}
-	return dst
+	return appendField(dst, tagCertificate, b.certificate)
 }
 
 // readBody reads a record of this registry. ok is false if it is damaged.
@@ -60,6 +64,8 @@ func readBody(record []byte) (b body, ok bool) {
 		case tagToken:
 			id, token := pair(&c, value)
 			b.tokens = append(b.tokens, Token{string(id), string(token)})
+		case tagCertificate:
+			b.certificate = string(value)
 		}
 	}
 }

@@ -138,7 +138,9 @@ func (r *Registry) replace(p *product, item compact.Item, kind ChangeKind, fn fu
 		if err := r.append(appendDevice(r.scratch, info.Key, item.Number, state, item.Name, text)); err != nil {
 			return Device{}, err
 		}
+		before := item.Body
 		item = p.devices.Put(item.Name, text)
+		r.certificates.replace(p, item.Number, before, item.Body)
 	case state != before:
 		if err := r.append(appendDeviceState(r.scratch, info.Key, item.Number, state)); err != nil {
 			return Device{}, err
@@ -259,6 +261,7 @@ func (r *Registry) Delete(productKey, deviceName string) error {
 		}
 		d := p.device(item)
 		p.devices.Delete(item.Name)
+		r.certificates.replace(p, item.Number, item.Body, nil)
 		r.live--
 		r.notify(DeviceDeleted, d.product, &d)
 		return nil

@@ -39,6 +39,8 @@ type Registry struct {
 	keys   atomic.Pointer[map[string]*AccessKey]
 	order  atomic.Pointer[[]*product] // in the order of creation
 
+	certificates certificates
+
 	// mu is held while something changes: entries are appended, and changes become visible, in one order.
 	mu          sync.Mutex
 	closed      bool

@@ -117,10 +117,15 @@ func TestReopenedRegistryIsTheSame(t *testing.T) {
 				_, err := r.SetTags(pk.Draw(t, "pk"), dn.Draw(t, "dn"), []Tag{{word.Draw(t, "key"), word.Draw(t, "value")}}, []string{word.Draw(t, "remove")})
 				must(err)
 			},
-			"access key":        func(t *rapid.T) { _, err := r.CreateAccessKey(key.Draw(t, "id"), "", "note"); must(err) },
-			"enable access key": func(t *rapid.T) { must(r.EnableAccessKey(key.Draw(t, "id"), rapid.Bool().Draw(t, "on"))) },
-			"delete access key": func(t *rapid.T) { must(r.DeleteAccessKey(key.Draw(t, "id"))) },
-			"checkpoint":        func(t *rapid.T) { must(r.Checkpoint()) },
+			"bind certificate": device(func(pk, dn string) error {
+				_, err := r.BindCertificate(pk, dn, Fingerprint{rapid.ByteRange(1, 3).Draw(t, "certificate")})
+				return err
+			}),
+			"unbind certificate": device(func(pk, dn string) error { _, err := r.UnbindCertificate(pk, dn); return err }),
+			"access key":         func(t *rapid.T) { _, err := r.CreateAccessKey(key.Draw(t, "id"), "", "note"); must(err) },
+			"enable access key":  func(t *rapid.T) { must(r.EnableAccessKey(key.Draw(t, "id"), rapid.Bool().Draw(t, "on"))) },
+			"delete access key":  func(t *rapid.T) { must(r.DeleteAccessKey(key.Draw(t, "id"))) },
+			"checkpoint":         func(t *rapid.T) { must(r.Checkpoint()) },
 			"reopen": func(t *rapid.T) {
 				next := r.nextID
 				if r, err = open(l.reopened(len(l.entries)), o); err != nil {
@@ -136,6 +141,8 @@ func TestReopenedRegistryIsTheSame(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				checkCertificates(t, r)
+				checkCertificates(t, other)
 				if diff := cmp.Diff(dump(r), dump(other)); diff != "" {
 					t.Fatalf("reopened:\n%s", diff)
 				}

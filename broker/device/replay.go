@@ -40,10 +40,12 @@ func (r *Registry) apply(pos wal.Pos, record []byte) error {
 		if p == nil {
 			break // deleted since, in a part of the log that is gone
 		}
+		before, _ := p.devices.At(uint32(number))
 		item, ok := p.devices.PutAt(uint32(number), name, c.b)
 		if !ok {
 			return &Damaged{pos, "its number is out of range or another device's, or its name is too long"}
 		}
+		r.certificates.replace(p, item.Number, before.Body, item.Body)
 		item.Entry.State.Store(state)
 	case entryDeviceState:
 		p := r.product(c.text())
@@ -59,6 +61,7 @@ func (r *Registry) apply(pos wal.Pos, record []byte) error {
 		if p != nil && !c.bad {
 			if item, found := p.devices.At(uint32(number)); found {
 				p.devices.Delete(item.Name)
+				r.certificates.replace(p, item.Number, item.Body, nil)
 			}
 		}
 	case entryAccessKey:

@@ -16,7 +16,8 @@ const (
 	DeviceDisabled
 	DeviceReset
 	DeviceDeleted
-	AccessKeyChanged // created, enabled, disabled or deleted
+	AccessKeyChanged  // created, enabled, disabled or deleted
+	DeviceCertificate // bound or taken away
 )
 
 var changeNames = [...]string{
@@ -24,6 +25,7 @@ var changeNames = [...]string{
 	DeviceCreated: "device-created", DeviceChanged: "device-changed", DeviceActivated: "device-activated",
 	DeviceEnabled: "device-enabled", DeviceDisabled: "device-disabled", DeviceReset: "device-reset",
 	DeviceDeleted: "device-deleted", AccessKeyChanged: "access-key-changed",
+	DeviceCertificate: "device-certificate",
 }
 
 // String returns a stable word for logs.
