@@ -13,16 +13,32 @@ import (
 	"sampan/session"
 )
 
-// Authenticate is part of broker.Authenticator: it checks a CONNECT's signature against the registry.
+// Authenticate is part of broker.Authenticator: it checks a CONNECT's signature, or what its channel has
+// proved, against the registry.
 func (p *Platform) Authenticate(_ context.Context, r *broker.ConnectRequest) (*broker.Principal, error) {
-	proved := p.provedByChannel(r)
+	proof := p.show(&r.Channel)
+	if proof.refusal != nil {
+		return nil, proof.refusal
+	}
+	username := []byte(r.Username)
+	if proof.by == credential.ProofCertificate && (r.Username == "" || r.Username == "&") {
+		// A device that has a certificate need not know its own names yet: it is told them (platform: X.509).
+		username = []byte(proof.username())
+	}
+	by := credential.NoProof
+	if pk, dn, ok := credential.ParseUsername(username); ok && proof.device() {
+		if !proof.is(pk, dn) {
+			return nil, proof.differs(r.Username)
+		}
+		by = p.counts(&proof, pk)
+	}
 	var login credential.Login
 	err := p.verifier.Verify(&credential.Connect{
 		ClientID:  []byte(r.ClientID),
-		Username:  []byte(r.Username),
+		Username:  username,
 		Password:  r.Password,
 		Encrypted: r.Channel.Security != broker.Plain,
-		Proved:    proved,
+		Proof:     by,
 	}, &login)
 	if err != nil {
 		var refusal *credential.Refusal
@@ -31,9 +47,9 @@ func (p *Platform) Authenticate(_ context.Context, r *broker.ConnectRequest) (*b
 		}
 		return nil, err
 	}
-	if r.Channel.Security == broker.PSK && !proved {
-		return nil, &broker.Refusal{Code: packet.RefusedCredentials, Rule: "channel-identity",
-			Detail: "the channel proved " + r.Channel.Identity + ", but CONNECT names " + r.Username}
+	if proof.device() && !proof.is(login.ProductKey, login.DeviceName) {
+		// The user name was a ticket, which stands for another device.
+		return nil, proof.differs(string(login.DeviceName) + "&" + string(login.ProductKey))
 	}
 	if login.Registers() {
 		return p.register(&login)
@@ -42,27 +58,29 @@ func (p *Platform) Authenticate(_ context.Context, r *broker.ConnectRequest) (*b
 	if err != nil {
 		return nil, &broker.Refusal{Code: packet.RefusedUnavailable, Rule: "directory", Detail: err.Error()}
 	}
+	if !suffices(d.Product().AuthType, by) {
+		return nil, insufficient(&d, by)
+	}
 	if refusal := p.limitConnects(&d); refusal != nil {
 		return nil, refusal
 	}
 	if err := p.registry.Activate(&d); err != nil {
 		return nil, &broker.Refusal{Code: packet.RefusedUnavailable, Rule: "directory", Detail: err.Error()}
 	}
-	return p.principal(&d, &login), nil
+	principal := p.principal(&d, &login)
+	if by == credential.ProofCertificate {
+		principal.Lifetime = proof.lifetime(p.opts.Clock.Now())
+		principal.Welcome = []broker.Message{identity(proof.productKey, proof.deviceName)}
+	}
+	return principal, nil
 }
 
-// provedByChannel reports whether the channel itself has proved the device that CONNECT names: by a
-// pre-shared key made of the device's secret.
-func (p *Platform) provedByChannel(r *broker.ConnectRequest) bool {
-	if r.Channel.Security != broker.PSK {
-		return false
-	}
-	var id credential.PSKIdentity
-	if !id.Parse([]byte(r.Channel.Identity)) {
-		return false
-	}
-	pk, dn, ok := credential.ParseUsername([]byte(r.Username))
-	return ok && string(pk) == string(id.ProductKey) && string(dn) == string(id.DeviceName)
+// identity tells a device that has come with a certificate which device it is (platform: X.509).
+func identity(productKey, deviceName string) broker.Message {
+	return broker.Message{Topic: "/ext/auth/identity/response", Payload: compact(struct {
+		ProductKey string `json:"productKey"`
+		DeviceName string `json:"deviceName"`
+	}{productKey, deviceName})}
 }
 
 // PSKKey returns the pre-shared key that belongs to a PSK identity of the platform, for the listener of such

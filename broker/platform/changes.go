@@ -59,7 +59,7 @@ func (c *changes) stop() {
 
 func (c *changes) note(ch device.Change) {
 	switch ch.Kind {
-	case device.DeviceEnabled, device.DeviceDisabled, device.DeviceDeleted, device.ProductChanged, device.ProductDeleted:
+	case device.DeviceEnabled, device.DeviceDisabled, device.DeviceDeleted, device.DeviceCertificate, device.ProductChanged, device.ProductDeleted:
 	default:
 		return
 	}
@@ -104,6 +104,8 @@ func (p *Platform) apply(c change) {
 		}
 		p.gateways.Deleted(c.productKey, c.deviceName)
 		p.broker.Discard(Key(c.productKey, c.deviceName), "device deleted")
+	case device.DeviceCertificate:
+		p.broker.Disconnect(Key(c.productKey, c.deviceName), "its certificate has changed")
 	case device.ProductChanged:
 		p.tables.replace(c.product)
 		p.ofProduct(c.productKey, func(key string) { p.broker.Reauthorize(key) })

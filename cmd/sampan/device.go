@@ -22,7 +22,7 @@ signs its CONNECT. A disabled or deleted device is cut off at once.`,
 		deviceCreateCommand(), deviceListCommand(), deviceShowCommand(),
 		deviceChangeCommand("enable", "let a device log in again", control.EnableDevice),
 		deviceChangeCommand("disable", "cut a device off and keep it from logging in", control.DisableDevice),
-		deviceDeleteCommand(), deviceImportCommand(), deviceCredentialsCommand())
+		deviceDeleteCommand(), deviceImportCommand(), deviceCredentialsCommand(), deviceCertificateCommand())
 }
 
 func deviceCreateCommand() *cobra.Command {
@@ -145,6 +145,7 @@ func printDevice(w io.Writer, d control.Device) {
 	line("iotId", d.IotID)
 	line("nickname", d.Nickname)
 	line("status", d.Status)
+	line("certificate", d.Certificate)
 	for _, key := range slices.Sorted(maps.Keys(d.Tags)) {
 		line("tag", key+"="+d.Tags[key])
 	}

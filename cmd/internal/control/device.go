@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -19,8 +20,9 @@ type Device struct {
 	Tags         map[string]string `json:"tags,omitempty"`
 	Created      time.Time         `json:"created"`
 	Activated    *time.Time        `json:"activated,omitempty"`
-	Connection   *Connection       `json:"connection,omitempty"` // of a device that is connected now
-	Session      *Session          `json:"session,omitempty"`    // of a device for which the broker keeps one
+	Certificate  string            `json:"certificate,omitempty"` // fingerprint of the one that is bound to it
+	Connection   *Connection       `json:"connection,omitempty"`  // of a device that is connected now
+	Session      *Session          `json:"session,omitempty"`     // of a device for which the broker keeps one
 }
 
 // Connection is a device's connection.
@@ -46,6 +48,7 @@ func deviceOf(b *Backend, d *device.Device) Device {
 	result := Device{
 		ProductKey: info.ProductKey, DeviceName: info.DeviceName, DeviceSecret: info.DeviceSecret, IotID: info.IotID,
 		Nickname: info.Nickname, Status: info.Status.String(), Created: info.Created.UTC(), Activated: moment(info.Activated),
+		Certificate: info.Certificate,
 	}
 	for _, tag := range info.Tags {
 		if result.Tags == nil {
@@ -219,6 +222,36 @@ func DisableDevice(ctx context.Context, c Caller, n DeviceName) (Device, error) 
 // ResetDevice makes a device as if it had never logged in.
 func ResetDevice(ctx context.Context, c Caller, n DeviceName) (Device, error) {
 	return deviceReset.on(ctx, c, n)
+}
+
+// DeviceCertificate is a device and a certificate to bind to it.
+type DeviceCertificate struct {
+	DeviceName
+	Fingerprint string `json:"fingerprint"` // SHA-256 of the certificate in hexadecimal; empty: take the bound one away
+}
+
+var deviceCertificate = define("device.certificate", func(_ context.Context, b *Backend, n DeviceCertificate) (Device, error) {
+	d, err := bind(b.Registry, n)
+	if err != nil {
+		return Device{}, fmt.Errorf("%s: %w", n.DeviceName, err)
+	}
+	return deviceOf(b, &d), nil
+})
+
+func bind(r *device.Registry, n DeviceCertificate) (device.Device, error) {
+	if n.Fingerprint == "" {
+		return r.UnbindCertificate(n.ProductKey, n.DeviceName.DeviceName)
+	}
+	sum, err := hex.DecodeString(n.Fingerprint)
+	if err != nil || len(sum) != len(device.Fingerprint{}) {
+		return device.Device{}, fmt.Errorf("%q is not a SHA-256 in hexadecimal", n.Fingerprint)
+	}
+	return r.BindCertificate(n.ProductKey, n.DeviceName.DeviceName, device.Fingerprint(sum))
+}
+
+// BindCertificate makes a certificate the only one that a device may use, or takes it away.
+func BindCertificate(ctx context.Context, c Caller, n DeviceCertificate) (Device, error) {
+	return deviceCertificate.on(ctx, c, n)
 }
 
 var deviceDelete = define("device.delete", func(_ context.Context, b *Backend, n DeviceName) (nothing, error) {
