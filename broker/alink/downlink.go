@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"sampan/broker/alink/envelope"
+	"sampan/broker/device"
 )
 
 // SetProperties asks a device to set properties (thing.service.property.set). It returns the id of the
@@ -56,10 +57,21 @@ func (s *Service) CallService(ctx context.Context, identifier string, args json.
 		return Answer{}, err
 	}
 	var a Answer
-	if err := json.Unmarshal(b, &a); err != nil {
-		return Answer{}, fmt.Errorf("alink: the device's answer is not an envelope: %w", err)
+	if json.Unmarshal(b, &a) != nil {
+		return Answer{}, ErrAnswer
 	}
 	return a, nil
+}
+
+// ErrAnswer is returned for a device's answer that is not an envelope.
+var ErrAnswer = errors.New("alink: the device's answer is not an Alink envelope")
+
+// toDevice accounts a message from a server to a device.
+func (s *Service) toDevice(d *device.Device) error {
+	if s.opts.Downlink == nil {
+		return nil
+	}
+	return s.opts.Downlink(d)
 }
 
 func (s *Service) envelope(path string, params json.RawMessage, id string) ([]byte, error) {
@@ -76,9 +88,16 @@ func (s *Service) envelope(path string, params json.RawMessage, id string) ([]by
 
 // ask sends a request to a device.
 func (s *Service) ask(productKey, deviceName, path string, params json.RawMessage) (id string, err error) {
+	d, err := s.opts.Registry.Device(productKey, deviceName)
+	if err != nil {
+		return "", err
+	}
 	id = s.calls.nextID()
 	payload, err := s.envelope(path, params, id)
 	if err != nil {
+		return "", err
+	}
+	if err := s.toDevice(&d); err != nil {
 		return "", err
 	}
 	return id, s.push("/sys/"+productKey+"/"+deviceName+"/thing/"+path, payload)

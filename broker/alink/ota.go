@@ -32,8 +32,44 @@ type upgrade struct {
 // ErrNotSubscribed is returned when the device listens to no such topic, or is not connected.
 var ErrNotSubscribed = errors.New("alink: the device has not subscribed to the topic")
 
-// Upgrade tells a device of a firmware.
+// Upgrade says what a device's firmware, or that of one of its modules, is to be, and tells the device when
+// that holds. The device is told again whenever it reports another version, and gets it when it asks, until
+// it reports the version that it is to have. The error is ErrNotSubscribed if it was not told now.
 func (s *Service) Upgrade(productKey, deviceName string, f *Firmware) error {
+	d, err := s.opts.Registry.Device(productKey, deviceName)
+	if err != nil {
+		return err
+	}
+	if err := s.toDevice(&d); err != nil {
+		return err
+	}
+	err = s.kept.upgrades.with(d.IotID(), func(all *map[string]*Firmware) bool {
+		module := orDefault(f.Module)
+		if *all == nil {
+			*all = make(map[string]*Firmware)
+		}
+		if _, known := (*all)[module]; !known && len(*all) >= maxModules {
+			err = ErrModules
+			return false
+		}
+		own := *f
+		(*all)[module] = &own
+		return true
+	})
+	if err == nil {
+		err = s.kept.ledger.Wait()
+	}
+	if err != nil {
+		return err
+	}
+	return s.announce(productKey, deviceName, f)
+}
+
+// ErrModules is returned for the firmware of one module too many.
+var ErrModules = errors.New("alink: firmware for too many modules of one device")
+
+// announce tells a device of a firmware.
+func (s *Service) announce(productKey, deviceName string, f *Firmware) error {
 	payload, err := envelope.Marshal(upgrade{"1000", f, s.calls.nextID(), "success"})
 	if err != nil {
 		return err
@@ -43,10 +79,19 @@ func (s *Service) Upgrade(productKey, deviceName string, f *Firmware) error {
 
 // FirmwareVersions returns the versions that a device has reported, by module; the firmware itself is
 // "default".
-func (s *Service) FirmwareVersions(productKey, deviceName string) map[string]string {
-	var all map[string]string
-	s.states.with(productKey, deviceName, func(d *state) { all = maps.Clone(d.firmware) })
-	return all
+func (s *Service) FirmwareVersions(productKey, deviceName string) (all map[string]string, err error) {
+	err = in(s, &s.kept.versions, productKey, deviceName, func(v *map[string]string) bool {
+		all = maps.Clone(*v)
+		return false
+	})
+	return all, err
+}
+
+func orDefault(module string) string {
+	if module == "" {
+		return "default"
+	}
+	return module
 }
 
 // maxModules bounds the modules of a device.
@@ -69,21 +114,15 @@ func (s *Service) ota(t topic, payload []byte) {
 			s.refused(full, envelope.ParamError, "no version")
 			return
 		}
-		if q.Module == "" {
-			q.Module = "default"
+		q.Module = orDefault(q.Module)
+		if code, message := s.reported(t, q.Module, q.Version); code != envelope.OK {
+			s.refused(full, code, message)
+			return
 		}
-		s.states.with(t.productKey, t.deviceName, func(d *state) {
-			if d.firmware == nil {
-				d.firmware = make(map[string]string)
-			}
-			if _, known := d.firmware[q.Module]; known || len(d.firmware) < maxModules {
-				d.firmware[q.Module] = q.Version
-			}
-		})
 		e.Kind = VersionReport
 		s.watchers(e)
 		if f := s.firmwareFor(t, q.Module, q.Version); f != nil && f.Version != q.Version {
-			if err := s.Upgrade(t.productKey, t.deviceName, f); err != nil {
+			if err := s.announce(t.productKey, t.deviceName, f); err != nil {
 				s.opts.Logger.Debug("firmware not announced", "device", t.productKey+"/"+t.deviceName, "error", err)
 			}
 		}
@@ -98,9 +137,43 @@ func (s *Service) ota(t topic, payload []byte) {
 	}
 }
 
-func (s *Service) firmwareFor(t topic, module, version string) *Firmware {
-	if s.opts.Firmware == nil {
-		return nil
+// reported keeps a version that a device has reported, and gives up an upgrade to it.
+func (s *Service) reported(t topic, module, version string) (envelope.Code, string) {
+	err := in(s, &s.kept.versions, t.productKey, t.deviceName, func(all *map[string]string) bool {
+		before, known := (*all)[module]
+		if known && before == version || !known && len(*all) >= maxModules {
+			return false
+		}
+		if *all == nil {
+			*all = make(map[string]string)
+		}
+		(*all)[module] = version
+		return true
+	})
+	if err == nil {
+		err = in(s, &s.kept.upgrades, t.productKey, t.deviceName, func(all *map[string]*Firmware) bool {
+			f := (*all)[module]
+			if f == nil || f.Version != version {
+				return false
+			}
+			delete(*all, module)
+			return true
+		})
+	}
+	return s.codeOf(err)
+}
+
+// firmwareFor is what a module of a device is to be upgraded to: what Upgrade said, or else the embedder.
+func (s *Service) firmwareFor(t topic, module, version string) (f *Firmware) {
+	err := in(s, &s.kept.upgrades, t.productKey, t.deviceName, func(all *map[string]*Firmware) bool {
+		if found := (*all)[module]; found != nil {
+			own := *found
+			f = &own
+		}
+		return false
+	})
+	if code, _ := s.codeOf(err); f != nil || code != envelope.OK || s.opts.Firmware == nil {
+		return f
 	}
 	return s.opts.Firmware(t.productKey, t.deviceName, module, version)
 }
@@ -111,11 +184,12 @@ func (s *Service) getFirmware(t topic, r envelope.Request) (envelope.Code, strin
 	if len(r.Params) > 0 && json.Unmarshal(r.Params, &q) != nil {
 		return envelope.ParamError, "params is not an object", nil
 	}
-	if q.Module == "" {
-		q.Module = "default"
+	q.Module = orDefault(q.Module)
+	versions, err := s.FirmwareVersions(t.productKey, t.deviceName)
+	if code, message := s.codeOf(err); code != envelope.OK {
+		return code, message, nil
 	}
-	version := s.FirmwareVersions(t.productKey, t.deviceName)[q.Module]
-	if f := s.firmwareFor(t, q.Module, version); f != nil && f.Version != version {
+	if f := s.firmwareFor(t, q.Module, versions[q.Module]); f != nil && f.Version != versions[q.Module] {
 		return envelope.OK, "", f
 	}
 	return envelope.OK, "", nil

@@ -2,9 +2,9 @@ package alink
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"sampan/broker/alink/envelope"
@@ -13,7 +13,26 @@ import (
 // Property is a property as a device has posted it.
 type Property struct {
 	Value json.RawMessage
-	Time  time.Time
+	Time  time.Time // to the millisecond
+}
+
+// storedProperty is how a property is kept.
+type storedProperty struct {
+	Value json.RawMessage `json:"v"`
+	Time  int64           `json:"t"` // milliseconds since 1970
+}
+
+// MarshalJSON writes the property as it is kept.
+func (p Property) MarshalJSON() ([]byte, error) {
+	return envelope.Marshal(storedProperty{p.Value, p.Time.UnixMilli()})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (p *Property) UnmarshalJSON(b []byte) error {
+	var stored storedProperty
+	err := json.Unmarshal(b, &stored)
+	*p = Property{stored.Value, time.UnixMilli(stored.Time)}
+	return err
 }
 
 // Desired is a property as the server wants it to be.
@@ -28,23 +47,36 @@ func (s *Service) postProperties(t topic, r envelope.Request) (envelope.Code, st
 	if len(r.Params) == 0 || json.Unmarshal(r.Params, &params) != nil {
 		return envelope.ParamError, "params is not an object", nil
 	}
-	if len(params) > s.opts.MaxProperties {
-		return envelope.TooManyProps, strconv.Itoa(len(params)) + " properties, at most " + strconv.Itoa(s.opts.MaxProperties), nil
+	if code, message := s.within("properties-per-post", t, len(params), s.limits.PropertiesPerPost, envelope.TooManyProps); code != envelope.OK {
+		return code, message, nil
 	}
-	now := s.opts.Now()
-	s.states.with(t.productKey, t.deviceName, func(d *state) {
-		for name, raw := range params {
-			if _, known := d.properties[name]; !known && len(d.properties) >= s.opts.MaxProperties {
-				continue
-			}
-			if d.properties == nil {
-				d.properties = make(map[string]Property)
-			}
-			d.properties[name] = property(raw, now)
-		}
-	})
+	if code, message := s.keepProperties(t, params); code != envelope.OK {
+		return code, message, nil
+	}
 	s.watchers(Event{ProductKey: t.productKey, DeviceName: t.deviceName, Kind: PropertyPost, Method: r.Method, Params: r.Params})
 	return envelope.OK, "", nil
+}
+
+// mostProperties bounds the properties that are kept of a device: those of its product's model, of which
+// there are none here. Beyond it new ones are not kept.
+const mostProperties = 1000
+
+// keepProperties makes posted properties the latest.
+func (s *Service) keepProperties(t topic, params map[string]json.RawMessage) (envelope.Code, string) {
+	now := s.opts.Now()
+	return s.codeOf(in(s, &s.kept.properties, t.productKey, t.deviceName, func(all *map[string]Property) bool {
+		for name, raw := range params {
+			if _, known := (*all)[name]; !known && len(*all) >= mostProperties {
+				s.limited("properties", t.productKey+"/"+t.deviceName, mostProperties, int64(len(*all)+1))
+				continue
+			}
+			if *all == nil {
+				*all = make(map[string]Property)
+			}
+			(*all)[name] = property(raw, now)
+		}
+		return true
+	}))
 }
 
 // property reads a posted property.
@@ -64,42 +96,58 @@ func property(raw json.RawMessage, now time.Time) Property {
 }
 
 // Properties returns what a device has posted last.
-func (s *Service) Properties(productKey, deviceName string) map[string]Property {
-	var all map[string]Property
-	s.states.with(productKey, deviceName, func(d *state) { all = maps.Clone(d.properties) })
-	return all
+func (s *Service) Properties(productKey, deviceName string) (all map[string]Property, err error) {
+	err = in(s, &s.kept.properties, productKey, deviceName, func(v *map[string]Property) bool {
+		all = maps.Clone(*v)
+		return false
+	})
+	return all, err
 }
 
+// ErrVersion is returned for desired properties that were not set: a version is not the one that the property
+// has, or there are too many properties.
+var ErrVersion = errors.New("alink: the version is not that of the desired property, or there are too many properties")
+
 // SetDesired sets desired properties. A version of 0 is not checked; another one must be the one that the
-// property has now. It returns the new versions.
-func (s *Service) SetDesired(productKey, deviceName string, items map[string]json.RawMessage, versions map[string]int64) (now map[string]int64, ok bool) {
-	s.states.with(productKey, deviceName, func(d *state) {
+// property has now. It returns the new versions when they hold.
+func (s *Service) SetDesired(productKey, deviceName string, items map[string]json.RawMessage, versions map[string]int64) (now map[string]int64, err error) {
+	now = make(map[string]int64)
+	refused := false
+	err = in(s, &s.kept.desired, productKey, deviceName, func(all *map[string]Desired) bool {
 		for name := range items {
-			if v := versions[name]; v != 0 && v != d.desired[name].Version {
-				return
-			}
-			if _, known := d.desired[name]; !known && len(d.desired) >= s.opts.MaxProperties {
-				return
-			}
+			_, known := (*all)[name]
+			v := versions[name]
+			refused = refused || v != 0 && v != (*all)[name].Version || !known && len(*all) >= mostProperties
 		}
-		ok, now = true, make(map[string]int64)
-		if d.desired == nil {
-			d.desired = make(map[string]Desired)
+		if refused {
+			return false
+		}
+		if *all == nil {
+			*all = make(map[string]Desired)
 		}
 		for name, value := range items {
-			next := Desired{slices.Clone(value), d.desired[name].Version + 1}
-			d.desired[name] = next
+			next := Desired{slices.Clone(value), (*all)[name].Version + 1}
+			(*all)[name] = next
 			now[name] = next.Version
 		}
+		return true
 	})
-	return now, ok
+	if err == nil && refused {
+		err = ErrVersion
+	}
+	if err == nil {
+		err = s.kept.ledger.Wait()
+	}
+	return now, err
 }
 
 // Desired returns the desired properties of a device.
-func (s *Service) Desired(productKey, deviceName string) map[string]Desired {
-	var all map[string]Desired
-	s.states.with(productKey, deviceName, func(d *state) { all = maps.Clone(d.desired) })
-	return all
+func (s *Service) Desired(productKey, deviceName string) (all map[string]Desired, err error) {
+	err = in(s, &s.kept.desired, productKey, deviceName, func(v *map[string]Desired) bool {
+		all = maps.Clone(*v)
+		return false
+	})
+	return all, err
 }
 
 // getDesired answers with the desired properties that are asked for, or with all.
@@ -108,7 +156,10 @@ func (s *Service) getDesired(t topic, r envelope.Request) (envelope.Code, string
 	if len(r.Params) > 0 && json.Unmarshal(r.Params, &names) != nil && string(r.Params) != "{}" {
 		return envelope.ParamError, "params is not a list of properties", nil
 	}
-	all := s.Desired(t.productKey, t.deviceName)
+	all, err := s.Desired(t.productKey, t.deviceName)
+	if code, message := s.codeOf(err); code != envelope.OK {
+		return code, message, nil
+	}
 	if len(names) == 0 {
 		if all == nil {
 			return envelope.OK, "", nil
@@ -133,15 +184,17 @@ func (s *Service) deleteDesired(t topic, r envelope.Request) (envelope.Code, str
 	if len(r.Params) > 0 && json.Unmarshal(r.Params, &named) != nil {
 		return envelope.ParamError, "params is not an object", nil
 	}
-	s.states.with(t.productKey, t.deviceName, func(d *state) {
+	code, message := s.codeOf(in(s, &s.kept.desired, t.productKey, t.deviceName, func(all *map[string]Desired) bool {
+		before := len(*all)
 		if len(named) == 0 {
-			clear(d.desired)
+			clear(*all)
 		}
 		for name, want := range named {
-			if want == nil || want.Version == nil || *want.Version == d.desired[name].Version {
-				delete(d.desired, name)
+			if want == nil || want.Version == nil || *want.Version == (*all)[name].Version {
+				delete(*all, name)
 			}
 		}
-	})
-	return envelope.OK, "", nil
+		return len(*all) != before
+	}))
+	return code, message, nil
 }

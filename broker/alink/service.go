@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,8 @@ import (
 	"sampan/broker"
 	"sampan/broker/alink/envelope"
 	"sampan/broker/device"
+	"sampan/broker/ledger"
+	"sampan/broker/quota"
 	"sampan/packet"
 )
 
@@ -37,13 +40,17 @@ type Options struct {
 	// Firmware returns what a device is to be upgraded to, or nil. nil: no device is.
 	Firmware func(productKey, deviceName, module, version string) *Firmware
 
-	MaxProperties  int // in one post; default 200
-	MaxShadow      int // bytes of a shadow document; default 16 KiB
-	MaxShadowDepth int // default 5
-	MaxShadowAttrs int // default 128
-	// MaxDevices bounds the devices whose state (properties, desired ones, shadow) is kept; the one that was
-	// quiet for longest is forgotten. Default 1,000,000.
-	MaxDevices int
+	// Ledger is where what the Service knows of devices is kept: properties, desired ones, shadows, versions.
+	// The Service does not close it. nil: one in memory.
+	Ledger *ledger.Ledger
+	// Quantities are the limits on what devices ask for. nil: quota.Platform().
+	Quantities *quota.Limits
+	// Meter is told what the limits refuse. nil: one that only logs.
+	Meter *quota.Meter
+	// Downlink accounts each message that a server sends to a device; its error refuses it. nil: no limit.
+	Downlink func(d *device.Device) error
+	// MayPostFor reports whether a gateway may post for a sub-device. nil: for none.
+	MayPostFor func(productKey, deviceName, subProduct, subDevice string) bool
 
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: slog.Default()
@@ -52,11 +59,14 @@ type Options struct {
 // Service answers the devices' requests.
 type Service struct {
 	opts   Options
+	limits quota.Limits
 	out    Publisher
-	states states
+	kept   kept
 	calls  calls
 	watch  watchList
 	stats  Stats
+
+	shadowLimiter quota.Limiter
 }
 
 // Stats counts requests; each field is added to atomically.
@@ -64,29 +74,50 @@ type Stats struct {
 	Requests atomic.Uint64
 	Refused  atomic.Uint64 // answered with a code other than 200
 	Events   atomic.Uint64 // handed to watchers
+	Failures atomic.Uint64 // nothing could be kept, for want of room or of a disk
 }
 
 // New returns a Service. Use gives it the broker.
 func New(o Options) *Service {
-	def := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
+	if o.Quantities == nil {
+		o.Quantities = quota.Platform()
 	}
-	def(&o.MaxProperties, 200)
-	def(&o.MaxShadow, 16<<10)
-	def(&o.MaxShadowDepth, 5)
-	def(&o.MaxShadowAttrs, 128)
-	def(&o.MaxDevices, 1_000_000)
+	if o.Ledger == nil {
+		o.Ledger = ledger.New(ledger.Options{})
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	s := &Service{opts: o}
-	s.states.max = o.MaxDevices
+	if o.Meter == nil {
+		o.Meter = &quota.Meter{Logger: o.Logger}
+	}
+	s := &Service{opts: o, limits: *o.Quantities, shadowLimiter: o.Quantities.Rate(quota.ShadowRequests).Limiter()}
+	shadow := int(s.limits.Shadow)
+	if shadow <= 0 {
+		shadow = ledger.MaxValue
+	}
+	s.kept.prepare(o.Ledger, shadow)
 	return s
+}
+
+// over reports whether a number is over a limit of the table, where zero is none.
+func over(n, limit int) bool { return limit > 0 && n > limit }
+
+// limited counts, and sparsely logs, what a limit has refused a device.
+func (s *Service) limited(name, who string, limit, value int64) {
+	s.opts.Meter.Refused(name, who, limit, value)
+}
+
+// within holds a number in a device's request to a limit.
+func (s *Service) within(name string, t topic, n, limit int, code envelope.Code) (envelope.Code, string) {
+	if !over(n, limit) {
+		return envelope.OK, ""
+	}
+	s.limited(name, t.productKey+"/"+t.deviceName, int64(limit), int64(n))
+	return code, strconv.Itoa(n) + " in one request, at most " + strconv.Itoa(limit)
 }
 
 // Use gives the Service where to send its answers. It is called before the first message.
@@ -140,9 +171,9 @@ var handlers map[string]handler
 func init() {
 	handlers = map[string]handler{
 		"event/property/post":         (*Service).postProperties,
-		"event/property/pack/post":    (*Service).accept,
-		"event/property/history/post": (*Service).accept,
-		"event/property/batch/post":   (*Service).accept,
+		"event/property/pack/post":    (*Service).postPack,
+		"event/property/history/post": (*Service).postHistory,
+		"event/property/batch/post":   (*Service).postBatch,
 		"property/desired/get":        (*Service).getDesired,
 		"property/desired/delete":     (*Service).deleteDesired,
 		"deviceinfo/update":           (*Service).updateTags,
@@ -190,9 +221,18 @@ func (s *Service) thing(t topic, name string, payload []byte) {
 	if code != envelope.OK {
 		s.refused(name, code, message)
 	}
-	if !r.NoReply {
-		s.send(name+"_reply", envelope.Reply(r, code, message, data))
+	if r.NoReply {
+		return
 	}
+	answer := envelope.Reply(r, code, message, data)
+	r.Params = nil // a view
+	// What was posted is confirmed when it holds.
+	s.kept.ledger.Sync(func(err error) {
+		if code, message := s.codeOf(err); code != envelope.OK {
+			answer = envelope.Reply(r, code, message, nil)
+		}
+		s.send(name+"_reply", answer)
+	})
 }
 
 func orMethod(method, path string) string {

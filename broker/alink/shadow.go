@@ -1,18 +1,34 @@
 package alink
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 
 	"sampan/broker/alink/envelope"
+	"sampan/broker/device"
+	"sampan/broker/quota"
 )
 
 // document is a device's shadow: what it reports itself to be, and what others want it to be.
 type document struct {
-	Reported map[string]any
-	Desired  map[string]any
-	Version  int64
-	Changed  int64 // seconds since 1970
+	Reported map[string]any `json:"reported,omitempty"`
+	Desired  map[string]any `json:"desired,omitempty"`
+	Version  int64          `json:"version,omitempty"`
+	Changed  int64          `json:"changed,omitempty"` // seconds since 1970
+}
+
+// UnmarshalJSON leaves numbers as they are written.
+func (d *document) UnmarshalJSON(b []byte) error {
+	type plain document
+	return decode(b, (*plain)(d))
+}
+
+// decode reads JSON and leaves numbers in it as they are written: a device's 64-bit number is no float64.
+func decode(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	return d.Decode(v)
 }
 
 // shadowRequest is what a device publishes on /shadow/update/{pk}/{dn}.
@@ -38,27 +54,36 @@ func (s *Service) shadow(t topic, payload []byte) {
 		fail *shadowError
 		doc  document
 	)
+	limited, rate := s.shadowRate(t)
 	switch {
-	case len(payload) > s.opts.MaxShadow:
-		fail = &shadowError{404, "the document is larger than " + strconv.Itoa(s.opts.MaxShadow) + " bytes"}
+	case limited:
+		fail = &shadowError{int(envelope.TooMany), rate}
+	case over(len(payload), int(s.limits.Shadow)):
+		fail = s.shadowTooLarge(t, len(payload))
 	case json.Unmarshal(payload, &q) != nil:
 		fail = &shadowError{400, "incorrect JSON format"}
 	case q.Method == "":
 		fail = &shadowError{401, "method is missing"}
 	}
 	if fail == nil {
-		s.states.with(t.productKey, t.deviceName, func(d *state) {
+		err := in(s, &s.kept.shadows, t.productKey, t.deviceName, func(d *document) (changed bool) {
 			switch q.Method {
 			case "get":
 			case "update":
-				fail = s.updateShadow(&d.shadow, &q)
+				fail = s.updateShadow(t, d, &q)
+				changed = fail == nil
 			case "delete":
-				fail = s.deleteShadow(&d.shadow, &q)
+				fail = s.deleteShadow(d, &q)
+				changed = fail == nil
 			default:
 				fail = &shadowError{406, "method is not update, get or delete"}
 			}
-			doc = d.shadow.clone()
+			doc = d.clone()
+			return changed
 		})
+		if code, message := s.codeOf(err); code != envelope.OK {
+			fail = &shadowError{500, message}
+		}
 	}
 	now := s.opts.Now().Unix()
 	type member = map[string]any
@@ -76,8 +101,32 @@ func (s *Service) shadow(t topic, payload []byte) {
 	}
 	b, err := envelope.Marshal(answer)
 	if err == nil {
-		s.send("/shadow/get/"+t.productKey+"/"+t.deviceName, b)
+		s.kept.ledger.Sync(func(err error) {
+			// What does not hold is not confirmed.
+			if code, _ := s.codeOf(err); code == envelope.OK {
+				s.send("/shadow/get/"+t.productKey+"/"+t.deviceName, b)
+			}
+		})
 	}
+}
+
+// shadowRate reports whether a device asks for its shadow too often, and says how often that is.
+func (s *Service) shadowRate(t topic) (limited bool, message string) {
+	d, err := s.opts.Registry.Device(t.productKey, t.deviceName)
+	if err != nil {
+		return false, ""
+	}
+	word := d.Word(device.ForShadow)
+	if s.shadowLimiter.AllowShared(word, s.opts.Now().UnixNano(), 1) {
+		return false, ""
+	}
+	s.limited(quota.ShadowRequests.String(), t.productKey+"/"+t.deviceName, int64(s.limits.Rate(quota.ShadowRequests).Limit), int64(s.shadowLimiter.Current(word.Load())))
+	return true, s.shadowLimiter.Explain(word.Load())
+}
+
+func (s *Service) shadowTooLarge(t topic, size int) *shadowError {
+	s.limited("shadow", t.productKey+"/"+t.deviceName, int64(s.limits.Shadow), int64(size))
+	return &shadowError{404, "the document is larger than " + strconv.Itoa(int(s.limits.Shadow)) + " bytes"}
 }
 
 // bump checks the version of a change and takes it over: it must be greater than the one stored; -1 begins
@@ -97,7 +146,7 @@ func (d *document) bump(v *int64, now int64) *shadowError {
 	return nil
 }
 
-func (s *Service) updateShadow(d *document, q *shadowRequest) *shadowError {
+func (s *Service) updateShadow(t topic, d *document, q *shadowRequest) *shadowError {
 	next := d.clone()
 	if fail := next.bump(q.Version, s.opts.Now().Unix()); fail != nil {
 		return fail
@@ -112,7 +161,7 @@ func (s *Service) updateShadow(d *document, q *shadowRequest) *shadowError {
 	if fail := merge(&next.Desired, q.State.Desired); fail != nil {
 		return fail
 	}
-	if fail := s.checkShadow(&next); fail != nil {
+	if fail := s.checkShadow(t, &next); fail != nil {
 		return fail
 	}
 	*d = next
@@ -158,7 +207,7 @@ func merge(to *map[string]any, raw json.RawMessage) *shadowError {
 		return nil
 	}
 	var values map[string]any
-	if json.Unmarshal(raw, &values) != nil {
+	if decode(raw, &values) != nil {
 		return &shadowError{405, "state is not an object"}
 	}
 	if *to == nil {
@@ -175,17 +224,24 @@ func merge(to *map[string]any, raw json.RawMessage) *shadowError {
 }
 
 // checkShadow holds a document to the limits.
-func (s *Service) checkShadow(d *document) *shadowError {
+func (s *Service) checkShadow(t topic, d *document) *shadowError {
 	attrs := 0
 	depth := max(measure(d.Reported, 1, &attrs), measure(d.Desired, 1, &attrs))
+	name := t.productKey + "/" + t.deviceName
 	switch {
-	case depth > s.opts.MaxShadowDepth:
-		return &shadowError{407, "the document is deeper than " + strconv.Itoa(s.opts.MaxShadowDepth) + " levels"}
-	case attrs > s.opts.MaxShadowAttrs:
-		return &shadowError{408, "the document has more than " + strconv.Itoa(s.opts.MaxShadowAttrs) + " attributes"}
+	case over(depth, s.limits.ShadowDepth):
+		s.limited("shadow-depth", name, int64(s.limits.ShadowDepth), int64(depth))
+		return &shadowError{407, "the document is deeper than " + strconv.Itoa(s.limits.ShadowDepth) + " levels"}
+	case over(attrs, s.limits.ShadowAttributes):
+		s.limited("shadow-attributes", name, int64(s.limits.ShadowAttributes), int64(attrs))
+		return &shadowError{408, "the document has more than " + strconv.Itoa(s.limits.ShadowAttributes) + " attributes"}
 	}
-	if b, err := envelope.Marshal(d); err != nil || len(b) > s.opts.MaxShadow {
-		return &shadowError{404, "the document is larger than " + strconv.Itoa(s.opts.MaxShadow) + " bytes"}
+	b, err := envelope.Marshal(d.state())
+	if err != nil {
+		return &shadowError{400, "incorrect JSON format"}
+	}
+	if over(len(b), int(s.limits.Shadow)) {
+		return s.shadowTooLarge(t, len(b))
 	}
 	return nil
 }
@@ -256,44 +312,65 @@ func orObject(m map[string]any) map[string]any {
 }
 
 // Shadow returns a device's shadow as JSON, in the form in which a device gets it.
-func (s *Service) Shadow(productKey, deviceName string) []byte {
+func (s *Service) Shadow(productKey, deviceName string) ([]byte, error) {
 	var doc document
-	s.states.with(productKey, deviceName, func(d *state) { doc = d.shadow.clone() })
-	b, _ := envelope.Marshal(map[string]any{
-		"method": "reply", "version": doc.Version, "timestamp": s.opts.Now().Unix(),
-		"payload": map[string]any{"status": "success", "state": doc.state(), "metadata": doc.metadata()},
+	err := in(s, &s.kept.shadows, productKey, deviceName, func(d *document) bool {
+		doc = d.clone()
+		return false
 	})
-	return b
+	if err != nil {
+		return nil, err
+	}
+	return s.shadowMessage("reply", &doc)
 }
 
-// UpdateShadow changes the desired part of a shadow and tells the device. message is what UpdateDeviceShadow
-// is given: {"method":"update","state":{"desired":{...}},"version":n}.
+func (s *Service) shadowMessage(method string, doc *document) ([]byte, error) {
+	return envelope.Marshal(map[string]any{
+		"method": method, "version": doc.Version, "timestamp": s.opts.Now().Unix(),
+		"payload": map[string]any{"status": "success", "state": doc.state(), "metadata": doc.metadata()},
+	})
+}
+
+// UpdateShadow changes the desired part of a shadow and, when that holds, tells the device. message is what
+// UpdateDeviceShadow is given: {"method":"update","state":{"desired":{...}},"version":n}.
 func (s *Service) UpdateShadow(productKey, deviceName string, message []byte) error {
+	t := topic{productKey: productKey, deviceName: deviceName, service: shadow}
+	if limited, message := s.shadowRate(t); limited {
+		return &ShadowError{int(envelope.TooMany), message}
+	}
 	var q shadowRequest
-	if len(message) > s.opts.MaxShadow || json.Unmarshal(message, &q) != nil || q.Method != "update" {
+	if over(len(message), int(s.limits.Shadow)) {
+		fail := s.shadowTooLarge(t, len(message))
+		return &ShadowError{fail.code, fail.message}
+	}
+	if json.Unmarshal(message, &q) != nil || q.Method != "update" {
 		return &ShadowError{400, "the message is not a shadow update in JSON"}
 	}
 	var doc document
 	var fail *shadowError
-	s.states.with(productKey, deviceName, func(d *state) {
-		fail = s.updateShadow(&d.shadow, &q)
-		doc = d.shadow.clone()
+	err := in(s, &s.kept.shadows, productKey, deviceName, func(d *document) bool {
+		fail = s.updateShadow(t, d, &q)
+		doc = d.clone()
+		return fail == nil
 	})
-	if fail != nil {
+	if err == nil && fail != nil {
 		return &ShadowError{fail.code, fail.message}
 	}
-	b, err := envelope.Marshal(map[string]any{
-		"method": "control", "version": doc.Version, "timestamp": s.opts.Now().Unix(),
-		"payload": map[string]any{"status": "success", "state": doc.state(), "metadata": doc.metadata()},
-	})
+	if err == nil {
+		err = s.kept.ledger.Wait()
+	}
 	if err != nil {
 		return err
 	}
-	s.send("/shadow/get/"+productKey+"/"+deviceName, b)
-	return nil
+	b, err := s.shadowMessage("control", &doc)
+	if err == nil {
+		s.send("/shadow/get/"+productKey+"/"+deviceName, b)
+	}
+	return err
 }
 
-// ShadowError is why a shadow was not changed, in the shadow's codes (400 to 409).
+// ShadowError is why a shadow was not changed, in the shadow's codes (400 to 409), or 429 if that was asked
+// for too often.
 type ShadowError struct {
 	Code    int
 	Message string

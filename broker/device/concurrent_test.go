@@ -40,7 +40,7 @@ func TestLookupsBesideChanges(t *testing.T) {
 				if info := d.Info(); info.Nickname != "" && info.Nickname != n {
 					t.Errorf("%s has nickname %s", n, info.Nickname)
 				}
-				d.Word().Add(1)
+				d.Word(ForShadow).Add(1)
 				if found, err := r.ByIotID(d.IotID()); err == nil && string(found.Name()) != n {
 					t.Errorf("%s by its IotId is %s", n, found.Name())
 				}

@@ -89,9 +89,17 @@ func (d *Device) Token(clientID []byte) []byte {
 // restarts and never given again.
 func (d *Device) Number() uint32 { return d.item.Number }
 
-// Word is a word for a rate limiter that outlives the device's connections, not the process. Only the one
-// who limits a device's logins uses it.
-func (d *Device) Word() *atomic.Uint64 { return &d.item.Entry.Word }
+// Use is what a rate limiter limits.
+type Use uint8
+
+const (
+	ForConnects Use = iota // its logins
+	ForDownlink            // what servers send to it
+	ForShadow              // its requests for its shadow
+)
+
+// Word is a word for a rate limiter that outlives the device's connections, not the process.
+func (d *Device) Word(use Use) *atomic.Uint64 { return &d.item.Entry.Words[use] }
 
 // Info is everything the registry knows of a device, copied.
 type Info struct {

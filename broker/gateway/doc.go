@@ -6,6 +6,6 @@
 // logged in through one gateway at a time: a later one takes over, and the earlier gateway is told on
 // /ext/error. When the gateway's connection ends its sub-devices are offline.
 //
-// Topology and sessions are in memory. A gateway adds and logs in its sub-devices whenever it connects, as
-// the SDKs do, so a restart of the broker costs nothing but that.
+// The topology is kept in the ledger; which sub-devices are logged in is not: a gateway logs them in whenever
+// it connects, and a restart of the broker ends its connection.
 package gateway

@@ -10,7 +10,9 @@ import (
 
 	"sampan/broker/alink/envelope"
 	"sampan/broker/device"
+	"sampan/broker/ledger"
 	"sampan/broker/permission"
+	"sampan/broker/quota"
 )
 
 // Broker is what a Service needs of the broker; a *broker.Broker is one.
@@ -33,11 +35,12 @@ type Options struct {
 	// Changed is told when a sub-device comes online or goes offline. nil: nobody is.
 	Changed func(productKey, deviceName string, gateway Name, online bool)
 
-	MaxSubDevices int // of one gateway; default 2,000
-	MaxBatch      int // sub-devices in one login or logout; default 50
-	MaxRegister   int // sub-devices in one registration; default 30
-	// Allow reports whether n more sub-devices may log in now. nil: always.
-	Allow func(n int) bool
+	// Ledger is where topologies are kept. The Service does not close it. nil: one in memory.
+	Ledger *ledger.Ledger
+	// Quantities are the limits on gateways. nil: quota.Platform().
+	Quantities *quota.Limits
+	// Meter is told what the limits refuse. nil: one that only logs.
+	Meter *quota.Meter
 
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: slog.Default()
@@ -55,6 +58,9 @@ func (n Name) String() string { return n.ProductKey + "/" + n.DeviceName }
 // Service knows every gateway that has sub-devices. It is safe for concurrent use.
 type Service struct {
 	opts   Options
+	limits quota.Limits
+	logins quota.Limiter // of one gateway
+	ledger *ledger.Ledger
 	broker Broker
 	ids    atomic.Uint32
 
@@ -70,28 +76,33 @@ type gateway struct {
 	auto      bool // its system topics are subscribed for it, and so are those of its sub-devices
 	topology  map[Name]struct{}
 	forgotten atomic.Bool // it had no sub-devices left; a later one of this name is another
+	logins    atomic.Uint64
 
 	// online is the sub-devices that are logged in, replaced as a whole, so that the hot path takes no lock.
 	online atomic.Pointer[map[Name]*permission.Compiled]
 }
 
-// New returns a Service. Use gives it the broker.
+// New returns a Service. Recover takes over what the ledger has, and Use gives it the broker.
 func New(o Options) *Service {
-	def := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
+	if o.Quantities == nil {
+		o.Quantities = quota.Platform()
 	}
-	def(&o.MaxSubDevices, 2000)
-	def(&o.MaxBatch, 50)
-	def(&o.MaxRegister, 30)
+	if o.Ledger == nil {
+		o.Ledger = ledger.New(ledger.Options{})
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return &Service{opts: o, gateways: make(map[Name]*gateway), through: make(map[Name]*gateway), owner: make(map[Name]*gateway)}
+	if o.Meter == nil {
+		o.Meter = &quota.Meter{Logger: o.Logger}
+	}
+	return &Service{
+		opts: o, limits: *o.Quantities, logins: o.Quantities.Rate(quota.SubDeviceLogins).Limiter(), ledger: o.Ledger,
+		gateways: make(map[Name]*gateway), through: make(map[Name]*gateway), owner: make(map[Name]*gateway),
+	}
 }
 
 // Use gives the Service the broker. It is called before the first message.
@@ -161,6 +172,24 @@ func (s *Service) Of(sub Name) (Name, bool) {
 		return g.name, true
 	}
 	return Name{}, false
+}
+
+// Online calls f for each device of a product that is logged in through a gateway, until it returns false.
+func (s *Service) Online(productKey string, f func(sub, through Name) bool) {
+	type pair struct{ sub, through Name }
+	var all []pair
+	s.mu.RLock()
+	for sub, g := range s.through {
+		if sub.ProductKey == productKey {
+			all = append(all, pair{sub, g.name})
+		}
+	}
+	s.mu.RUnlock()
+	for _, p := range all {
+		if !f(p.sub, p.through) {
+			return
+		}
+	}
 }
 
 // OfProduct returns the gateways through which devices of a product are logged in.
@@ -250,18 +279,26 @@ func (s *Service) unbind(n Name) {
 	}
 }
 
-// Deleted says that a device was deleted: it is no gateway any more and nobody's sub-device.
-func (s *Service) Deleted(productKey, deviceName string) {
+// Deleted says that a device was deleted: it is no gateway any more and nobody's sub-device. The IotId is the
+// one that it had.
+func (s *Service) Deleted(productKey, deviceName, iotID string) {
 	n := Name{productKey, deviceName}
 	s.mu.Lock()
 	owner, through := s.owner[n], s.through[n]
 	var gone []Name
+	unbound := []string{iotID}
 	g := s.gateways[n]
 	if g != nil {
 		gone = s.offline(g)
+		for sub := range g.topology {
+			unbound = append(unbound, s.iotID(sub))
+		}
 		s.forget(g)
 	}
 	s.unbind(n)
+	if err := s.ledger.Delete(ledger.Topology, unbound...); err != nil {
+		s.opts.Logger.Error("the topology of a deleted device is still kept", "device", n.String(), "error", err)
+	}
 	s.mu.Unlock()
 	for _, sub := range gone {
 		s.changed(sub, n, false)

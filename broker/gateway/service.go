@@ -36,9 +36,18 @@ func (s *Service) Intercept(from *broker.Principal, p *packet.Publish) bool {
 	if code != envelope.OK {
 		s.opts.Logger.Info("gateway request refused", "gateway", g.String(), "request", what, "code", int(code), "detail", message)
 	}
-	if !r.NoReply {
-		s.publish(name+"_reply", envelope.Reply(r, code, message, data))
+	if r.NoReply {
+		return true
 	}
+	answer := envelope.Reply(r, code, message, data)
+	r.Params = nil // a view
+	// A change of the topology is confirmed when it holds.
+	s.ledger.Sync(func(err error) {
+		if err != nil {
+			answer = envelope.Reply(r, envelope.SystemError, "", nil)
+		}
+		s.publish(name+"_reply", answer)
+	})
 	return true
 }
 

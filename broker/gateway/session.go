@@ -8,16 +8,19 @@ import (
 	"sampan/broker/alink/envelope"
 	"sampan/broker/device"
 	"sampan/broker/permission"
+	"sampan/broker/quota"
 )
 
 // login logs sub-devices in through a gateway: all of the request or none. auto says that the system topics
 // of the gateway are subscribed for it.
 func (s *Service) login(g Name, auto bool, list []signed) (envelope.Code, string) {
-	if len(list) > s.opts.MaxBatch {
+	if s.tooLong(g, len(list)) {
 		return envelope.TooOften, ""
 	}
-	if s.opts.Allow != nil && !s.opts.Allow(len(list)) {
-		return envelope.TooMany, "too many logins of sub-devices a second"
+	if from := s.find(g); from != nil && !s.logins.AllowShared(&from.logins, s.opts.Now().UnixNano(), len(list)) {
+		word := from.logins.Load()
+		s.opts.Meter.Refused(quota.SubDeviceLogins.String(), g.String(), int64(s.limits.Rate(quota.SubDeviceLogins).Limit), int64(s.logins.Current(word)))
+		return envelope.TooMany, s.logins.Explain(word)
 	}
 	devices := make([]device.Device, len(list))
 	for i := range list {
@@ -80,9 +83,18 @@ func (s *Service) login(g Name, auto bool, list []signed) (envelope.Code, string
 	return envelope.OK, ""
 }
 
+// tooLong reports whether a batch of logins or logouts has too many sub-devices.
+func (s *Service) tooLong(g Name, n int) bool {
+	if !over(n, s.limits.LoginBatch) {
+		return false
+	}
+	s.opts.Meter.Refused("login-batch", g.String(), int64(s.limits.LoginBatch), int64(n))
+	return true
+}
+
 // logout logs sub-devices out.
 func (s *Service) logout(g Name, list []Name) (envelope.Code, string) {
-	if len(list) > s.opts.MaxBatch {
+	if s.tooLong(g, len(list)) {
 		return envelope.TooOften, ""
 	}
 	s.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"sampan/broker/alink/envelope"
 	"sampan/broker/credential"
 	"sampan/broker/device"
+	"sampan/broker/ledger"
 )
 
 // signed is a sub-device in a request, signed with its own secret. The spelling of signMethod differs
@@ -90,12 +91,19 @@ func (s *Service) addTopology(g Name, params json.RawMessage) (envelope.Code, an
 			n++
 		}
 	}
-	if n > s.opts.MaxSubDevices {
+	if over(n, s.limits.SubDevices) {
+		s.opts.Meter.Refused("sub-devices", g.String(), int64(s.limits.SubDevices), int64(n))
 		return envelope.TooManySubs, nil
 	}
 	names := make([]Name, len(list))
 	for i := range list {
 		names[i] = list[i].Name
+	}
+	if err := s.keepTopology(g, names); err != nil {
+		s.opts.Logger.Error("a topology cannot be kept", "gateway", g.String(), "error", err)
+		return envelope.SystemError, nil
+	}
+	for i := range list {
 		// A device belongs to one gateway: the last one that could sign for it. It stays logged in through
 		// another until it logs in here.
 		s.unbind(names[i])
@@ -111,28 +119,47 @@ func (s *Service) deleteTopology(g Name, params json.RawMessage) (envelope.Code,
 	if code != envelope.OK {
 		return code, nil
 	}
-	s.RemoveTopology(g, list...)
+	if err := s.removeTopology(g, list); err != nil {
+		s.opts.Logger.Error("a topology cannot be changed", "gateway", g.String(), "error", err)
+		return envelope.SystemError, nil
+	}
 	return envelope.OK, list
 }
 
-// RemoveTopology takes devices out of a gateway's topology.
-func (s *Service) RemoveTopology(g Name, subs ...Name) {
+// RemoveTopology takes devices out of a gateway's topology, and returns when that holds.
+func (s *Service) RemoveTopology(g Name, subs ...Name) error {
+	if err := s.removeTopology(g, subs); err != nil {
+		return err
+	}
+	return s.ledger.Wait()
+}
+
+func (s *Service) removeTopology(g Name, subs []Name) error {
 	s.mu.Lock()
 	from := s.gateways[g]
-	if from != nil {
-		for _, n := range subs {
-			if s.owner[n] == from {
-				s.unbind(n)
-			}
+	if from == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	for _, n := range subs {
+		if s.owner[n] != from {
+			continue
 		}
+		if err := s.ledger.Delete(ledger.Topology, s.iotID(n)); err != nil {
+			s.mu.Unlock()
+			return err
+		}
+		s.unbind(n)
 	}
 	s.mu.Unlock()
-	if from != nil {
-		for _, n := range subs {
-			s.end(from, n, true)
-		}
+	for _, n := range subs {
+		s.end(from, n, true)
 	}
+	return nil
 }
+
+// over reports whether a number is over a limit of the table, where zero is none.
+func over(n, limit int) bool { return limit > 0 && n > limit }
 
 // The status of a change of topology that a gateway is told of.
 const (
@@ -178,7 +205,8 @@ func (s *Service) register(g Name, params json.RawMessage) (envelope.Code, any) 
 	if code != envelope.OK {
 		return code, nil
 	}
-	if len(list) > s.opts.MaxRegister {
+	if over(len(list), s.limits.SubRegisterBatch) {
+		s.opts.Meter.Refused("sub-register-batch", g.String(), int64(s.limits.SubRegisterBatch), int64(len(list)))
 		return envelope.TooOften, nil
 	}
 	type registered struct {

@@ -71,7 +71,9 @@ func (b *Backend) removeThingTopo(_ context.Context, p Params) (object, error) {
 	if !ok {
 		return nil, failed("iot.gateway.NotExistedTopo", "The device is in no gateway's topology.")
 	}
-	b.Gateways.RemoveTopology(g, sub)
+	if err := b.Gateways.RemoveTopology(g, sub); err != nil {
+		return nil, err
+	}
 	// A gateway that is not there will be told when it asks.
 	_ = b.Gateways.NotifyChange(g, gateway.Deleted, sub)
 	return object{}, nil

@@ -89,7 +89,10 @@ func (b *Backend) queryDevicePropertyStatus(_ context.Context, p Params) (object
 	if err != nil {
 		return nil, err
 	}
-	all := b.Services.Properties(d.Product().Key, string(d.Name()))
+	all, err := b.Services.Properties(d.Product().Key, string(d.Name()))
+	if err != nil {
+		return nil, translate(err)
+	}
 	list := []object{}
 	for _, name := range sortedKeys(all) {
 		v := all[name]
@@ -121,9 +124,14 @@ func (b *Backend) setDeviceDesiredProperty(_ context.Context, p Params) (object,
 		p.Get("Versions") != "" && json.Unmarshal([]byte(p.Get("Versions")), &versions) != nil {
 		return nil, invalidJSON
 	}
-	now, ok := b.Services.SetDesired(d.Product().Key, string(d.Name()), items, versions)
-	if !ok {
+	now, err := b.Services.SetDesired(d.Product().Key, string(d.Name()), items, versions)
+	switch {
+	case errors.Is(err, alink.ErrVersion):
 		return nil, failed("iot.device.DesiredVersionMismatch", "A version is not the one that the property has, or there are too many properties.")
+	case alink.IsTooLarge(err):
+		return nil, failed("iot.device.DesiredTooLarge", err.Error())
+	case err != nil:
+		return nil, translate(err)
 	}
 	v, _ := json.Marshal(now)
 	return object{{"Data", object{{"Versions", string(v)}}}}, nil
@@ -134,7 +142,10 @@ func (b *Backend) queryDeviceDesiredProperty(_ context.Context, p Params) (objec
 	if err != nil {
 		return nil, err
 	}
-	all := b.Services.Desired(d.Product().Key, string(d.Name()))
+	all, err := b.Services.Desired(d.Product().Key, string(d.Name()))
+	if err != nil {
+		return nil, translate(err)
+	}
 	list := []object{}
 	for _, name := range sortedKeys(all) {
 		list = append(list, object{{"Identifier", name}, {"Value", plain(all[name].Value)}, {"Version", all[name].Version}})
@@ -147,7 +158,11 @@ func (b *Backend) getDeviceShadow(_ context.Context, p Params) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return object{{"ShadowMessage", string(b.Services.Shadow(d.Product().Key, string(d.Name())))}}, nil
+	message, err := b.Services.Shadow(d.Product().Key, string(d.Name()))
+	if err != nil {
+		return nil, translate(err)
+	}
+	return object{{"ShadowMessage", string(message)}}, nil
 }
 
 func (b *Backend) updateDeviceShadow(_ context.Context, p Params) (object, error) {

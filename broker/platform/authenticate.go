@@ -102,9 +102,9 @@ func (p *Platform) PSKKey(_ context.Context, identity []byte) (key []byte, ok bo
 func (p *Platform) limitConnects(d *device.Device) *broker.Refusal {
 	now := p.opts.Clock.Now().UnixNano()
 	l := &p.limiters.connects
-	if !l.AllowShared(d.Word(), now, 1) {
+	if !l.AllowShared(d.Word(device.ForConnects), now, 1) {
 		return &broker.Refusal{Code: packet.RefusedUnavailable, Rule: "connect-rate",
-			Detail: l.Explain(d.Word().Load())}
+			Detail: l.Explain(d.Word(device.ForConnects).Load())}
 	}
 	l = &p.limiters.accountConnects
 	if !l.AllowShared(&p.limiters.allConnects, now, 1) {
@@ -131,7 +131,7 @@ func (p *Platform) principal(d *device.Device, login *credential.Login) *broker.
 	principal := &broker.Principal{
 		Key:        Key(pk, dn),
 		Authorizer: who,
-		Quota:      &uplink{all: &p.limiters},
+		Quota:      &uplink{all: &p.limiters, meter: &p.meter},
 	}
 	if login.AutoSubscribe {
 		for _, filter := range who.grant.AutoSubscriptions() {

@@ -26,6 +26,7 @@ type changes struct {
 type change struct {
 	kind                   device.ChangeKind
 	productKey, deviceName string
+	iotID                  string // of a device that was deleted
 	product                *device.Product
 }
 
@@ -69,6 +70,9 @@ func (c *changes) note(ch device.Change) {
 	}
 	if ch.Device != nil {
 		n.deviceName = string(ch.Device.Name())
+		if ch.Kind == device.DeviceDeleted {
+			n.iotID = ch.Device.IotID()
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -100,9 +104,10 @@ func (p *Platform) apply(c change) {
 		p.broker.Disconnect(Key(c.productKey, c.deviceName), "device disabled")
 	case device.DeviceDeleted:
 		if p.alink != nil {
-			p.alink.Forget(c.productKey, c.deviceName)
+			p.alink.Forget(c.iotID)
 		}
-		p.gateways.Deleted(c.productKey, c.deviceName)
+		p.forgetTicket(c.iotID)
+		p.gateways.Deleted(c.productKey, c.deviceName, c.iotID)
 		p.broker.Discard(Key(c.productKey, c.deviceName), "device deleted")
 	case device.DeviceCertificate:
 		p.broker.Disconnect(Key(c.productKey, c.deviceName), "its certificate has changed")
@@ -114,6 +119,9 @@ func (p *Platform) apply(c change) {
 		}
 	case device.ProductDeleted:
 		p.tables.remove(c.productKey)
+		if p.alink != nil {
+			p.alink.ForgetProduct(c.productKey)
+		}
 		p.ofProduct(c.productKey, func(key string) { p.broker.Discard(key, "product deleted") })
 	}
 }

@@ -1,11 +1,7 @@
 package platform
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
-	"sync"
-	"time"
 
 	"sampan/broker/credential"
 	"sampan/broker/device"
@@ -61,60 +57,21 @@ func (d directory) DeviceToken(productKey, deviceName, clientID []byte) ([]byte,
 
 // Ticket is part of credential.Directory.
 func (d directory) Ticket(iotID []byte) (productKey, deviceName, token []byte, s credential.Standing) {
-	t, ok := d.p.tickets.find(string(iotID), d.p.opts.Clock.Now())
-	if !ok {
+	dev, err := d.p.registry.ByIotID(string(iotID))
+	if err != nil {
 		return nil, nil, nil, credential.NoTicket
 	}
-	productKey, deviceName = []byte(t.productKey), []byte(t.deviceName)
-	_, s = d.find(productKey, deviceName)
-	return productKey, deviceName, []byte(t.token), s
-}
-
-// tickets are the tokens given out by the HTTPS authentication of 2018, each valid for seven days.
-type tickets struct {
-	mu    sync.Mutex
-	byID  map[string]ticket
-	order []string // ids, oldest first
-}
-
-type ticket struct {
-	productKey, deviceName, token string
-	until                         time.Time
-}
-
-const (
-	ticketLife = 7 * 24 * time.Hour
-	maxTickets = 1_000_000
-)
-
-// issue gives the device a ticket under its iotId. A second one replaces the first.
-func (t *tickets) issue(iotID, productKey, deviceName string, now time.Time) (token string) {
-	var random [16]byte
-	rand.Read(random[:])
-	token = hex.EncodeToString(random[:])
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.byID == nil {
-		t.byID = make(map[string]ticket)
+	t, ok, err := d.p.ticket(string(iotID))
+	switch {
+	case err != nil:
+		d.p.opts.Logger.Error("a ticket cannot be read", "error", err)
+		return nil, nil, nil, credential.Failed
+	case !ok:
+		return nil, nil, nil, credential.NoTicket
+	case dev.Status() == device.Disabled:
+		s = credential.Disabled
+	default:
+		s = credential.Enabled
 	}
-	for len(t.order) > 0 {
-		old, ok := t.byID[t.order[0]]
-		if ok && len(t.order) < maxTickets && now.Before(old.until) {
-			break
-		}
-		delete(t.byID, t.order[0])
-		t.order = t.order[1:]
-	}
-	if _, again := t.byID[iotID]; !again {
-		t.order = append(t.order, iotID)
-	}
-	t.byID[iotID] = ticket{productKey, deviceName, token, now.Add(ticketLife)}
-	return token
-}
-
-func (t *tickets) find(iotID string, now time.Time) (ticket, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	found, ok := t.byID[iotID]
-	return found, ok && now.Before(found.until)
+	return []byte(dev.Product().Key), dev.Name(), []byte(t.Token), s
 }

@@ -148,9 +148,14 @@ func (p *Platform) httpTicket(r *http.Request, endpoint Endpoint) (int, string, 
 	if endpoint.Host == "" {
 		endpoint.Host = (&url.URL{Host: r.Host}).Hostname()
 	}
+	token, err := p.issueTicket(id)
+	if err != nil {
+		p.opts.Logger.Error("a ticket cannot be given out", "error", err)
+		return authSystem, "system error", nil
+	}
 	return authOK, "success", struct {
 		IotID     string          `json:"iotId"`
 		IotToken  string          `json:"iotToken"`
 		Resources map[string]mqtt `json:"resources"`
-	}{id, p.tickets.issue(id, pk, dn, p.opts.Clock.Now()), map[string]mqtt{"mqtt": {endpoint.Host, endpoint.Port}}}
+	}{id, token, map[string]mqtt{"mqtt": {endpoint.Host, endpoint.Port}}}
 }

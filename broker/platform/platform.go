@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 	"time"
 
 	"sampan/broker"
@@ -12,6 +11,7 @@ import (
 	"sampan/broker/credential"
 	"sampan/broker/device"
 	"sampan/broker/gateway"
+	"sampan/broker/ledger"
 	"sampan/broker/permission"
 	"sampan/broker/quota"
 	"sampan/broker/rrpc"
@@ -39,8 +39,12 @@ type Options struct {
 	// Observer is told everything that the broker tells. nil: none.
 	Observer broker.Observer
 
-	// Alink answers the devices' requests for services. Registry, Now, Logger and the limits on properties
-	// and shadows are filled in. NoAlink leaves the whole layer out: its topics are then routed like others.
+	// Ledger is where what is known of devices beside the Registry is kept: properties, shadows, topologies,
+	// tickets. The Platform does not close it. nil: one in memory.
+	Ledger *ledger.Ledger
+
+	// Alink answers the devices' requests for services. Registry, Ledger, Quantities, Meter, Downlink, Now and
+	// Logger are filled in. NoAlink leaves the whole layer out: its topics are then routed like others.
 	Alink   alink.Options
 	NoAlink bool
 
@@ -55,10 +59,11 @@ type Options struct {
 type Platform struct {
 	opts     Options
 	registry *device.Registry
+	ledger   *ledger.Ledger
 	verifier credential.Verifier
-	tickets  tickets
 	tables   tables
 	limiters limiters
+	meter    quota.Meter
 	calls    *rrpc.Caller
 	alink    *alink.Service // nil: none
 	gateways *gateway.Service
@@ -77,7 +82,10 @@ func New(o Options) *Platform {
 	if o.Clock == nil {
 		o.Clock = broker.SystemClock
 	}
-	p := &Platform{opts: o, registry: o.Registry}
+	if o.Ledger == nil {
+		o.Ledger = ledger.New(ledger.Options{})
+	}
+	p := &Platform{opts: o, registry: o.Registry, ledger: o.Ledger, meter: quota.Meter{Logger: o.Logger}}
 	p.tables.options = o.Permissions
 	p.verifier = credential.Verifier{
 		Directory:         directory{p},
@@ -95,10 +103,7 @@ func New(o Options) *Platform {
 			return p.tables.of(d.Product()).For(d.Product().Key, string(d.Name()), true)
 		},
 		Key: Key, Changed: p.subDeviceChanged,
-		MaxSubDevices: most(o.Quantities.SubDevices), MaxBatch: most(o.Quantities.LoginBatch), MaxRegister: most(o.Quantities.SubRegisterBatch),
-		Allow: func(n int) bool {
-			return p.limiters.subLogins.AllowShared(&p.limiters.allSubLogins, o.Clock.Now().UnixNano(), n)
-		},
+		Ledger: o.Ledger, Quantities: o.Quantities, Meter: &p.meter,
 		Now: o.Clock.Now, Logger: o.Logger,
 	})
 	if !o.NoAlink {
@@ -108,11 +113,14 @@ func New(o Options) *Platform {
 }
 
 func (p *Platform) alinkOptions() alink.Options {
-	o, q := p.opts.Alink, p.opts.Quantities
-	o.Registry, o.Logger = p.registry, p.opts.Logger
-	o.Now = p.opts.Clock.Now
-	o.MaxProperties, o.MaxShadow = most(q.PropertiesPerPost), most(int(q.Shadow))
-	o.MaxShadowDepth, o.MaxShadowAttrs = most(q.ShadowDepth), most(q.ShadowAttributes)
+	o := p.opts.Alink
+	o.Registry, o.Ledger, o.Quantities, o.Meter = p.registry, p.ledger, p.opts.Quantities, &p.meter
+	o.Downlink = p.Downlink
+	o.MayPostFor = func(productKey, deviceName, subProduct, subDevice string) bool {
+		g, ok := p.gateways.Through(subProduct, subDevice)
+		return ok && g == gateway.Name{ProductKey: productKey, DeviceName: deviceName}
+	}
+	o.Now, o.Logger = p.opts.Clock.Now, p.opts.Logger
 	return o
 }
 
@@ -136,6 +144,9 @@ func (p *Platform) Broker(o broker.Options) (*broker.Broker, error) {
 		l.Payload, l.Topic = int(q.Payload), int(q.TopicLength)
 		l.Slashes, l.Filters = q.TopicSlashes, q.FiltersPerSubscribe
 		o.Limits = &l
+	}
+	if err := p.recover(); err != nil {
+		return nil, err
 	}
 	take(&o.MaxSubscriptions, q.Subscriptions)
 	take(&o.Window, q.InFlight)
@@ -165,15 +176,7 @@ func take[T int | time.Duration](option *T, quantity T) {
 	}
 }
 
-// most is a quantity of the table, where zero means no limit, as a number that nothing exceeds.
-func most(quantity int) int {
-	if quantity <= 0 {
-		return math.MaxInt
-	}
-	return quantity
-}
-
-// Close stops what the Platform does beside the broker. The registry stays open: it is the caller's.
+// Close stops what the Platform does beside the broker. Registry and ledger stay open: they are the caller's.
 func (p *Platform) Close() { p.changes.stop() }
 
 // Key is the key of a device's session in the broker.
@@ -192,9 +195,14 @@ func (p *Platform) SessionKey(productKey, deviceName string) string {
 func (p *Platform) Gateways() *gateway.Service { return p.gateways }
 
 // RRPC calls a device and returns its answer. The error tells by rrpc.CodeOf why there is none. topic is
-// empty for the system topics. A timeout of 0 is the longest there may be.
+// empty for the system topics. A timeout of 0 is the longest there may be. The error is a *quota.Exceeded if
+// too many messages are sent to the device.
 func (p *Platform) RRPC(ctx context.Context, productKey, deviceName string, request []byte, topic string, timeout time.Duration) (rrpc.Answer, error) {
-	if _, err := p.registry.Device(productKey, deviceName); err != nil {
+	d, err := p.registry.Device(productKey, deviceName)
+	if err != nil {
+		return rrpc.Answer{}, err
+	}
+	if err := p.Downlink(&d); err != nil {
 		return rrpc.Answer{}, err
 	}
 	return p.calls.Call(ctx, rrpc.Request{
@@ -254,3 +262,6 @@ func (p *Platform) MayReceive(productKey, deviceName, topic string) bool {
 	}
 	return p.tables.of(d.Product()).For(productKey, deviceName, true).MayReceive([]byte(topic))
 }
+
+// Ledger is where what is known of devices beside the registry is kept.
+func (p *Platform) Ledger() *ledger.Ledger { return p.ledger }

@@ -17,3 +17,11 @@ func (l *Limiter) Explain(word uint64) string {
 	}
 	return s + strconv.Itoa(l.Current(word))
 }
+
+// Exceeded is the error of an event that is beyond its rate.
+type Exceeded struct {
+	Item   Item
+	Detail string // see Limiter.Explain
+}
+
+func (e *Exceeded) Error() string { return "quota: " + e.Item.Subject() + ": " + e.Detail }

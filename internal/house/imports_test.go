@@ -31,14 +31,16 @@ var rooms = map[string][]string{
 	// The registry keeps its records in the same log as the durable store.
 	"broker/device":     {"session/wal"},
 	"broker/device/...": {"broker/device"},
+	// What is kept beside the registry is records by key; whose they are is for others to know.
+	"broker/ledger": {"session/wal", "session/wal/vfs"},
 	// A credential is a computation on strings: clients use it without a broker.
 	"broker/credential": {},
 	// Limits and rates are numbers, whoever they limit.
 	"broker/quota": {},
 	// Alink's envelope is how devices and the platform talk, in services and through gateways alike.
-	"broker/alink":     {"broker", "broker/device", "broker/quota", "broker/alink/envelope", "packet"},
+	"broker/alink":     {"broker", "broker/device", "broker/ledger", "broker/quota", "broker/alink/envelope", "packet"},
 	"broker/alink/...": {},
-	"broker/gateway":   {"broker", "broker/device", "broker/credential", "broker/permission", "broker/quota", "broker/alink/envelope", "packet", "session"},
+	"broker/gateway":   {"broker", "broker/device", "broker/ledger", "broker/credential", "broker/permission", "broker/quota", "broker/alink/envelope", "packet", "session"},
 	// Which topics a device may use is a computation on the product's categories.
 	"broker/permission": {"broker/device"},
 	// The API is the server's way to what the platform's parts do.

@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 
 	"sampan/broker"
 	"sampan/broker/device"
+	"sampan/broker/ledger"
 	"sampan/broker/openapi"
 	"sampan/broker/platform"
 	"sampan/cmd/internal/control"
@@ -21,6 +23,7 @@ import (
 // open profile there is none.
 type endpoint struct {
 	registry *device.Registry
+	ledger   *ledger.Ledger
 	platform *platform.Platform
 	api      *httpServer
 	streams  *openapi.Streams
@@ -42,7 +45,10 @@ func openData(dir string) error {
 	return nil
 }
 
-// open opens the registry. Changes of it are as durable as messages are, and no less than the process:
+// Ledger is the folder of what is known of devices beside the registry.
+func Ledger(data string) string { return filepath.Join(data, "ledger") }
+
+// open opens the registry and the ledger. Changes of it are as durable as messages are, and no less than the process:
 // who makes a device without a disk has lost it with the power, not with the broker.
 func (e *endpoint) open(s *Settings, observer broker.Observer, log *slog.Logger) (err error) {
 	if err = openData(s.Data); err != nil {
@@ -63,8 +69,11 @@ func (e *endpoint) open(s *Settings, observer broker.Observer, log *slog.Logger)
 	if err != nil {
 		return err
 	}
+	if e.ledger, err = ledger.Open(Ledger(s.Data), ledger.Options{Level: level}); err != nil {
+		return err
+	}
 	e.platform = platform.New(platform.Options{
-		Registry: e.registry, Quantities: q, Observer: observer, Logger: log,
+		Registry: e.registry, Ledger: e.ledger, Quantities: q, Observer: observer, Logger: log,
 		MatchChannel: s.Policy.MatchChannel, PlainRegistration: s.Policy.PlainRegistration,
 	})
 	return nil
@@ -116,13 +125,17 @@ func (e *endpoint) stop(ctx context.Context) {
 	e.control.Close()
 }
 
-// close ends the platform and closes the registry, after the broker.
+// close ends the platform and closes ledger and registry, after the broker.
 func (e *endpoint) close() error {
 	if e.platform != nil {
 		e.platform.Close()
 	}
-	if e.registry != nil {
-		return e.registry.Close()
+	var errs []error
+	if e.ledger != nil {
+		errs = append(errs, e.ledger.Close())
 	}
-	return nil
+	if e.registry != nil {
+		errs = append(errs, e.registry.Close())
+	}
+	return errors.Join(errs...)
 }

@@ -40,7 +40,7 @@ func (t *Table) Bytes() int {
 	if v == nil {
 		return 0
 	}
-	const word, entry, header = 8, 24, 24
+	const word, entry, header = 8, 8 * (2 + Words), 24
 	n := word*len(v.slots) + word*cap(v.chunks) + header*cap(v.slabs)
 	for _, c := range v.chunks {
 		if c != nil {

@@ -32,9 +32,12 @@ type view struct {
 // Entry is what a name has beside its record.
 type Entry struct {
 	ref   atomic.Uint64
-	State atomic.Uint64 // the owner's; changed only by the goroutine that changes the table
-	Word  atomic.Uint64 // a limiter's; changed by anybody
+	State atomic.Uint64        // the owner's; changed only by the goroutine that changes the table
+	Words [Words]atomic.Uint64 // limiters'; changed by anybody
 }
+
+// Words is how many words for limiters an entry has.
+const Words = 3
 
 const chunkSize = 64
 
@@ -201,7 +204,9 @@ func (t *Table) put(number uint32, name, body []byte) Item {
 	ref := t.write(name, body)
 	entry := t.entry(number)
 	entry.State.Store(0)
-	entry.Word.Store(0)
+	for i := range entry.Words {
+		entry.Words[i].Store(0)
+	}
 	entry.ref.Store(ref)
 	t.link(hash, number)
 	item, _ := t.At(number)

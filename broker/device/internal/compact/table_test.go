@@ -207,7 +207,7 @@ func TestReadersBesideAWriter(t *testing.T) {
 					return
 				}
 				if item, ok := table.After(uint32(i)); ok {
-					item.Entry.Word.Add(1)
+					item.Entry.Words[1].Add(1)
 				}
 			}
 		})

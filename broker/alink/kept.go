@@ -1,0 +1,89 @@
+package alink
+
+import (
+	"errors"
+
+	"sampan/broker/alink/envelope"
+	"sampan/broker/device"
+	"sampan/broker/ledger"
+)
+
+// kept is what is kept of devices, each kind by itself: what changes often does not make the rest be written
+// again. The keys are IotIds, so that a device which is deleted and made again begins anew.
+type kept struct {
+	ledger     *ledger.Ledger
+	properties shelf[map[string]Property]
+	desired    shelf[map[string]Desired]
+	shadows    shelf[document]
+	versions   shelf[map[string]string]
+	upgrades   shelf[map[string]*Firmware]
+	configs    shelf[*ConfigFile] // by product key
+}
+
+// mostKept is the size of what is kept of a device, of each kind.
+const mostKept = 256 << 10
+
+func (k *kept) prepare(l *ledger.Ledger, shadowBytes int) {
+	k.ledger = l
+	k.properties.prepare(l, ledger.Properties, mostKept)
+	k.desired.prepare(l, ledger.Desired, mostKept)
+	// Beside the document there are the times of its attributes.
+	k.shadows.prepare(l, ledger.Shadow, min(4*shadowBytes, ledger.MaxValue))
+	k.versions.prepare(l, ledger.Versions, mostKept)
+	k.upgrades.prepare(l, ledger.Upgrades, mostKept)
+	k.configs.prepare(l, ledger.Configs, mostKept)
+}
+
+// forget gives up everything that is kept of a device.
+func (k *kept) forget(key string) error {
+	return errors.Join(k.properties.forget(key), k.desired.forget(key), k.shadows.forget(key),
+		k.versions.forget(key), k.upgrades.forget(key))
+}
+
+// Forget gives up what is kept of a device that was deleted; the IotId is the one that it had.
+func (s *Service) Forget(iotID string) {
+	if err := s.kept.forget(iotID); err != nil {
+		s.opts.Logger.Error("what was kept of a deleted device is still there", "iotId", iotID, "error", err)
+	}
+}
+
+// ForgetProduct gives up what is kept of a product that was deleted.
+func (s *Service) ForgetProduct(productKey string) {
+	if err := s.kept.configs.forget(productKey); err != nil {
+		s.opts.Logger.Error("what was kept of a deleted product is still there", "product", productKey, "error", err)
+	}
+}
+
+// key is the key of what is kept of a device. The error is the registry's.
+func (s *Service) key(productKey, deviceName string) (string, error) {
+	d, err := s.opts.Registry.Device(productKey, deviceName)
+	if err != nil {
+		return "", err
+	}
+	return d.IotID(), nil
+}
+
+// in calls f with what is kept of a device on one of the shelves; see shelf.with.
+func in[T any](s *Service, of *shelf[T], productKey, deviceName string, f func(v *T) (changed bool)) error {
+	key, err := s.key(productKey, deviceName)
+	if err != nil {
+		return err
+	}
+	return of.with(key, f)
+}
+
+// codeOf is the code, and the message, of an answer to a device about what could not be kept.
+func (s *Service) codeOf(err error) (envelope.Code, string) {
+	switch {
+	case err == nil:
+		return envelope.OK, ""
+	case IsTooLarge(err):
+		return envelope.ParamError, err.Error()
+	case errors.Is(err, device.ErrNoDevice), errors.Is(err, device.ErrNoProduct):
+		return envelope.NoDevice, ""
+	}
+	if n := s.stats.Failures.Add(1); n&(n-1) == 0 {
+		s.opts.Logger.Error("nothing can be kept of devices", "error", err, "count", n)
+	}
+	return envelope.SystemError, ""
+}

@@ -1,0 +1,151 @@
+package alink
+
+import (
+	"container/list"
+	"encoding/json"
+	"errors"
+	"hash/maphash"
+	"strconv"
+	"sync"
+
+	"sampan/broker/alink/envelope"
+	"sampan/broker/ledger"
+)
+
+// shelf is one kind of what is kept of devices: all of it as JSON in the ledger, and what was used last as
+// values as well.
+type shelf[T any] struct {
+	kept *ledger.Ledger
+	kind ledger.Kind
+	max  int // bytes of one record
+	seed maphash.Seed
+
+	parts [shelfParts]shelfPart[T]
+}
+
+const (
+	shelfParts = 32
+	// shelfBytes bounds the values that one part holds, measured as JSON; a value takes a few times that.
+	shelfBytes = 512 << 10
+)
+
+// shelfPart is the devices of which the keys have one hash.
+type shelfPart[T any] struct {
+	mu    sync.Mutex // held while a device's value is read and changed
+	byKey map[string]*list.Element
+	order list.List // the most recently used first
+	bytes int
+}
+
+// held is a value that is held in memory.
+type held[T any] struct {
+	key     string
+	value   T
+	size    int // of the record
+	counted int // in the part's bytes
+}
+
+// tooLarge says that what is to be kept of a device is too large.
+type tooLarge struct{ size, limit int }
+
+func (e *tooLarge) Error() string {
+	return "alink: what is kept of the device would have " + strconv.Itoa(e.size) + " bytes, the limit is " + strconv.Itoa(e.limit)
+}
+
+func (s *shelf[T]) prepare(kept *ledger.Ledger, kind ledger.Kind, max int) {
+	s.kept, s.kind, s.max, s.seed = kept, kind, max, maphash.MakeSeed()
+	for i := range s.parts {
+		s.parts[i].byKey = make(map[string]*list.Element)
+	}
+}
+
+// with calls f with what is kept under a key, the zero value if there is nothing. If f reports that it has
+// changed the value, that is kept, and holds when the ledger's Sync says so; otherwise f has left it as it
+// was. After an error everything is as before. f does not wait, and does not keep v.
+func (s *shelf[T]) with(key string, f func(v *T) (changed bool)) error {
+	p := &s.parts[maphash.String(s.seed, key)%shelfParts]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h, err := s.find(p, key)
+	if err != nil {
+		return err
+	}
+	if !f(&h.value) {
+		s.hold(p, h)
+		return nil
+	}
+	if err := s.keep(h); err != nil {
+		p.drop(key) // the value is not what is kept
+		return err
+	}
+	s.hold(p, h)
+	return nil
+}
+
+// find returns the value of a key, from memory or from the ledger. Called with mu held.
+func (s *shelf[T]) find(p *shelfPart[T], key string) (*held[T], error) {
+	if e := p.byKey[key]; e != nil {
+		return e.Value.(*held[T]), nil
+	}
+	h := &held[T]{key: key}
+	record, ok, err := s.kept.Get(s.kind, key, nil)
+	if err != nil || !ok {
+		return h, err
+	}
+	h.size = len(record)
+	return h, json.Unmarshal(record, &h.value)
+}
+
+// keep writes a value to the ledger. One without contents is not kept.
+func (s *shelf[T]) keep(h *held[T]) error {
+	record, err := envelope.Marshal(&h.value)
+	if err != nil {
+		return err
+	}
+	if len(record) > s.max {
+		return &tooLarge{len(record), s.max}
+	}
+	h.size = len(record)
+	if text := string(record); text == "{}" || text == "null" {
+		h.size = 0
+		return s.kept.Delete(s.kind, h.key)
+	}
+	return s.kept.Put(s.kind, ledger.Record{Key: h.key, Value: record})
+}
+
+// hold makes a value the most recently used, and gives up the others beyond the bound. Called with mu held.
+func (s *shelf[T]) hold(p *shelfPart[T], h *held[T]) {
+	p.drop(h.key)
+	if h.size == 0 {
+		return
+	}
+	p.byKey[h.key] = p.order.PushFront(h)
+	h.counted = h.size
+	for p.bytes += h.counted; p.bytes > shelfBytes; {
+		p.drop(p.order.Back().Value.(*held[T]).key)
+	}
+}
+
+// drop gives up the value of a key. Called with mu held.
+func (p *shelfPart[T]) drop(key string) {
+	if e := p.byKey[key]; e != nil {
+		p.bytes -= e.Value.(*held[T]).counted
+		delete(p.byKey, key)
+		p.order.Remove(e)
+	}
+}
+
+// forget gives up what is kept under a key.
+func (s *shelf[T]) forget(key string) error {
+	p := &s.parts[maphash.String(s.seed, key)%shelfParts]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drop(key)
+	return s.kept.Delete(s.kind, key)
+}
+
+// IsTooLarge reports whether an error is about the size of what was to be kept of a device.
+func IsTooLarge(err error) bool {
+	var large *tooLarge
+	return errors.As(err, &large) || errors.Is(err, ledger.ErrTooLarge)
+}
