@@ -101,8 +101,7 @@ func (c *conn) fail(err error, w *work) {
 	e, ok := err.(*ending)
 	if !ok {
 		e = &ending{reason: StoreFailed, detail: err.Error()}
-		var pe *packet.Error
-		if errors.As(err, &pe) {
+		if pe, ok := errors.AsType[*packet.Error](err); ok {
 			e.reason, e.rule, e.detail = ProtocolViolation, string(pe.Rule), pe.Error()
 			e.limit, e.value, e.offset = int64(pe.Limit), int64(pe.Value), pe.Offset
 			if pe.Type != 0 {

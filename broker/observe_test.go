@@ -50,7 +50,7 @@ func TestLogLines(t *testing.T) {
 		`level=INFO msg="session discarded" conn=0 client="dev|x=1|" rule=MQTT-3.1.2-6`,
 		`level=INFO msg=connected conn=2 client="dev|x=1|" addr=pipe lastPacket=CONNECT level=4 clean=true sessionPresent=false keepAlive=1m0s`,
 		`level=INFO msg=disconnected conn=2 client="dev|x=1|" addr=pipe reason=client-disconnected lastPacket=DISCONNECT idle=0s`,
-		`level=WARN msg=refused conn=3 addr=pipe reason=protocol-violation rule=MQTT-3.1.0-1 detail="PINGREQ: fixed header: the first packet of a client is not CONNECT (MQTT-3.1.0-1) at byte 0: 12" limit=0 value=12`,
+		`level=WARN msg=refused conn=3 addr=pipe reason=protocol-violation rule=MQTT-3.1.0-1 detail="PINGREQ: fixed header: the first packet of a client is not CONNECT (MQTT-3.1.0-1) at byte 0: 12" limit=0 value=12 lastPacket=PINGREQ`,
 	}
 	got := b.Log.Lines()
 	for i := range max(len(want), len(got)) {

@@ -98,9 +98,9 @@ func Restore(store Store, r *Recovered, o Options) *Session {
 	for _, sub := range r.Subscriptions {
 		s.subs.set(sub.Filter, sub.QoS)
 	}
-	var batch [256]Stored
+	batch := make([]Stored, min(256, r.Queued+1)) // room for one more says that it was the last
 	for after := Ref(0); ; {
-		n := store.Queue(s.id, after, batch[:])
+		n := store.Queue(s.id, after, batch)
 		for _, st := range batch[:n] {
 			e := entry{ref: st.Ref, size: int32(st.Size)}
 			if st.PacketID != 0 {

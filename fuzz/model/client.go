@@ -10,7 +10,8 @@ import (
 // connection has ended is used for the next one.
 type Model struct {
 	rules    Rules
-	now      time.Duration // since the beginning
+	limits   [packet.Level311 + 1]*packet.Limits // of the rules, by level; made when first needed
+	now      time.Duration                       // since the beginning
 	conns    map[int]*conn
 	sessions []*session // in the order in which they came to be
 	retained map[string]*message
@@ -21,6 +22,14 @@ type Model struct {
 // New returns a broker that nobody has connected to.
 func New(r Rules) *Model {
 	return &Model{rules: r, conns: make(map[int]*conn), retained: make(map[string]*message)}
+}
+
+// limitsFor returns the restrictions on packets of a connection that has settled on a level, or on none yet.
+func (m *Model) limitsFor(level byte) *packet.Limits {
+	if m.limits[level] == nil {
+		m.limits[level] = m.rules.limits(level)
+	}
+	return m.limits[level]
 }
 
 // Rules returns what the broker was made with.
@@ -81,7 +90,10 @@ func (m *Model) Split(i int, raw []byte) (pieces [][]byte) {
 	if c := m.conns[i]; c != nil && c.open() {
 		have = c.in
 	}
-	whole := append(have[:len(have):len(have)], raw...)
+	whole := raw
+	if len(have) > 0 {
+		whole = append(have[:len(have):len(have)], raw...)
+	}
 	for from := len(have); ; {
 		_, n, _, err := packet.Next(whole, &packet.Limits{Level: packet.Level31})
 		if err != nil || n == 0 || n >= len(whole) {
@@ -98,7 +110,7 @@ func (m *Model) Send(i int, raw []byte) {
 	c := m.dial(i)
 	c.in = append(c.in, raw...)
 	for c.open() && len(c.in) > 0 {
-		f, n, need, err := packet.Next(c.in, m.rules.limits(c.level))
+		f, n, need, err := packet.Next(c.in, m.limitsFor(c.level))
 		if err != nil {
 			m.violation(c, err)
 			return
@@ -119,7 +131,7 @@ func (m *Model) Send(i int, raw []byte) {
 
 // receive handles a packet.
 func (m *Model) receive(c *conn, f packet.Frame) error {
-	limits := m.rules.limits(c.level)
+	limits := m.limitsFor(c.level)
 	switch f.Type() {
 	case packet.TypeConnect:
 		var p packet.Connect

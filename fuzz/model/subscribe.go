@@ -32,7 +32,7 @@ func (m *Model) subscribe(c *conn, p *packet.Subscribe, f packet.Frame) {
 
 // asked returns the QoS of each filter as the client has asked for it, at most 1.
 func (m *Model) asked(c *conn, f packet.Frame) (asked []byte) {
-	l := *m.rules.limits(c.level)
+	l := *m.limitsFor(c.level)
 	l.Topic, l.Slashes, l.Filters, l.SubscribeQoS2 = 0, 0, 0, packet.Ignore
 	var p packet.Subscribe
 	if p.Decode(f, &l) == nil {

@@ -52,9 +52,6 @@ var _ session.Store = (*Store)(nil)
 // New returns an empty store.
 func New() *Store {
 	s := new(Store)
-	for i := range s.shards {
-		s.shards[i].sessions = make(map[session.ID]*state)
-	}
 	s.table.init()
 	return s
 }
@@ -69,6 +66,9 @@ func (s *Store) Open(identity string) (session.ID, error) {
 	defer sh.mu.Unlock()
 	if s.closed.Load() {
 		return 0, session.ErrStoreClosed
+	}
+	if sh.sessions == nil {
+		sh.sessions = make(map[session.ID]*state)
 	}
 	sh.sessions[id] = &state{identity: identity}
 	sh.names += len(identity)

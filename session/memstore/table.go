@@ -40,7 +40,7 @@ func (t *table) init() {
 	for i := range t.parts {
 		p := &t.parts[i]
 		p.mu.Lock()
-		p.pages, p.spare = make(map[session.Ref]*page), nil
+		p.pages, p.spare = nil, nil
 		p.messages, p.bytes = 0, 0
 		p.mu.Unlock()
 	}
@@ -61,6 +61,9 @@ func (t *table) put(r session.Ref, m *session.Message, waiting int) {
 			pg = new(page)
 		}
 		p.spare = nil
+		if p.pages == nil {
+			p.pages = make(map[session.Ref]*page)
+		}
 		p.pages[r/pageEntries] = pg
 	}
 	pg.live++
