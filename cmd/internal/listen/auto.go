@@ -165,7 +165,7 @@ func byFirstBytes(o Options) layer {
 		case kind == detect.PSK && o.PSK != nil:
 			return toPSK(o.PSK)(ctx, conn, channel)
 		case kind == detect.TLS && o.TLS != nil:
-			secured, err := toTLS(o.TLS)(ctx, conn, channel)
+			secured, err := o.secure()(ctx, conn, channel)
 			if err != nil {
 				return nil, err
 			}

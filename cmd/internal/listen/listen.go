@@ -22,6 +22,9 @@ type Options struct {
 	TLS *tls.Config  // for mqtts, wss and auto
 	PSK *psk.Config  // for psk and auto; nil: there are no devices whose keys could be known
 	Log *slog.Logger // for what is closed before the broker sees it
+
+	// Certified gets the connections of clients with certificates. nil: clients are not asked for any.
+	Certified *Certified
 }
 
 // Listener is an open listener. It implements broker.NamedListener.
@@ -65,11 +68,15 @@ func open(u address.URL, o Options) (*Listener, error) {
 	u.Port = uint16(inner.Addr().(*net.TCPAddr).Port)
 	switch u.Scheme {
 	case address.MQTTS:
-		inner = tls.NewListener(inner, o.TLS)
+		if o.Certified == nil {
+			inner = tls.NewListener(inner, o.TLS)
+		} else {
+			inner = through(inner, o.secure())
+		}
 	case address.WS:
 		inner = through(inner, toWebSocket(u.Path))
 	case address.WSS:
-		inner = through(inner, toTLS(o.TLS), toWebSocket(u.Path))
+		inner = through(inner, o.secure(), toWebSocket(u.Path))
 	case address.PSK:
 		inner = through(inner, toPSK(o.PSK))
 	case address.Auto:

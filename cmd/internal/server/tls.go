@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"log/slog"
+	"net"
 	"time"
 
 	"sampan/cmd/internal/listen"
@@ -15,9 +16,11 @@ const watchEvery = 5 * time.Second
 
 // channels is what the listeners need to know beyond their addresses.
 type channels struct {
-	tls  *tlsconf.Server // nil without a certificate
-	stop context.CancelFunc
-	done chan struct{}
+	tls *tlsconf.Server // nil without a certificate
+	// certified are the connections with client certificates; nil if clients are not asked for any.
+	certified *listen.Certified
+	stop      context.CancelFunc
+	done      chan struct{}
 }
 
 // open reads the certificates and watches their files.
@@ -34,6 +37,9 @@ func (c *channels) open(s *Settings, log *slog.Logger) error {
 		ClientCAFile: s.ClientCA, RequireClientCert: s.RequireClientCert, CRLFiles: s.CRL,
 	}); err != nil {
 		return err
+	}
+	if s.ClientCA != "" {
+		c.certified = &listen.Certified{Check: c.tls.CheckRevoked}
 	}
 	for _, warning := range c.tls.Warnings() {
 		log.Warn("TLS", "warning", warning)
@@ -65,13 +71,18 @@ func (c *channels) reloaded(err error, log *slog.Logger) {
 	for _, warning := range c.tls.Warnings() {
 		log.Warn("TLS", "warning", warning)
 	}
+	if c.certified != nil {
+		c.certified.Recheck(func(remote net.Addr, why error) {
+			log.Warn("cut: the client's certificate is good no more", "addr", remote.String(), "error", why)
+		})
+	}
 }
 
 // options are the listeners'. The keys of psk are the devices'.
 func (c *channels) options(e *endpoint, log *slog.Logger) listen.Options {
 	o := listen.Options{Log: log}
 	if c.tls != nil {
-		o.TLS = c.tls.Config()
+		o.TLS, o.Certified = c.tls.Config(), c.certified
 	}
 	if e.platform != nil {
 		o.PSK = &psk.Config{Key: e.platform.PSKKey}
