@@ -51,6 +51,10 @@ type Config struct {
 	// Identity and PSK are required for a client and unused by a server.
 	Identity []byte
 	PSK      []byte
+	// PSKFor takes the place of PSK for a client whose key depends on the
+	// hint that the server sent, empty if it sent none: one whose key does not
+	// leave a chip. It is called once per handshake; an error ends that.
+	PSKFor func(hint []byte) (key []byte, err error)
 	// MaxFragment, for a client: the longest plaintext of a record in bytes,
 	// 512, 1024, 2048 or 4096, to be asked of the server (RFC 6066). 0: not
 	// asked, 16384. A server grants what it is asked.

@@ -44,7 +44,11 @@ func (h *handshake) client() (state ConnectionState, err error) {
 	if err := h.add(h.message); err != nil {
 		return state, err
 	}
-	p, err := h.keys(premaster(agreed, h.config.PSK))
+	key, err := h.clientKey(hint)
+	if err != nil {
+		return state, err
+	}
+	p, err := h.keys(premaster(agreed, key))
 	if err != nil {
 		return state, internal(err)
 	}
@@ -63,9 +67,26 @@ func (h *handshake) client() (state ConnectionState, err error) {
 	return state, nil
 }
 
+// clientKey is the client's own key.
+func (h *handshake) clientKey(hint string) ([]byte, error) {
+	if h.config.PSKFor == nil {
+		return h.config.PSK, nil
+	}
+	key, err := h.config.PSKFor([]byte(hint))
+	if err == nil && (len(key) == 0 || len(key) > MaxKey) {
+		err = errors.New("psk: Config.PSKFor gave a key that is empty or longer than MaxKey")
+	}
+	if err != nil {
+		return nil, internal(err)
+	}
+	return key, nil
+}
+
 func (h *handshake) checkClientConfig() error {
 	switch n := len(h.config.PSK); {
-	case n == 0 || n > MaxKey:
+	case h.config.PSKFor != nil && n > 0:
+		return errors.New("psk: Config.PSK and Config.PSKFor are both set")
+	case h.config.PSKFor == nil && (n == 0 || n > MaxKey):
 		return errors.New("psk: Config.PSK is empty or longer than MaxKey")
 	case len(h.config.Identity) > MaxIdentity:
 		return errors.New("psk: Config.Identity is longer than MaxIdentity")

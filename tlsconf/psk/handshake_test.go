@@ -335,6 +335,41 @@ func TestIdentityHintReachesClient(t *testing.T) {
 	}
 }
 
+// A client's key may depend on the hint.
+func TestKeyMadeOfTheHint(t *testing.T) {
+	for _, id := range []uint16{TLS_PSK_WITH_AES_128_CBC_SHA, TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256} {
+		for hint, want := range map[string]Alert{"a hint": 0, "another hint": AlertBadRecordMAC} {
+			c, s := clientConfig(), serverConfig()
+			c.CipherSuites, c.PSK = []uint16{id}, nil
+			s.IdentityHint = []byte(hint)
+			c.PSKFor = func(hint []byte) ([]byte, error) {
+				if string(hint) == "a hint" {
+					return testKey, nil
+				}
+				return hint, nil
+			}
+			_, _, clientErr, serverErr := pair(c, s)
+			if want == 0 && (clientErr != nil || serverErr != nil) {
+				t.Errorf("%x: %v, %v", id, clientErr, serverErr)
+			} else if want != 0 {
+				wantAlert(t, serverErr, want, false)
+			}
+		}
+	}
+	failure := errors.New("the chip is gone")
+	for name, key := range map[string]func([]byte) ([]byte, error){
+		"error": func([]byte) ([]byte, error) { return nil, failure },
+		"empty": func([]byte) ([]byte, error) { return nil, nil },
+		"long":  func([]byte) ([]byte, error) { return make([]byte, MaxKey+1), nil },
+	} {
+		c := clientConfig()
+		c.PSK, c.PSKFor = nil, key
+		if _, _, err, _ := pair(c, serverConfig()); err == nil || name == "error" && !errors.Is(err, failure) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestConfigurationErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		config *Config
@@ -345,6 +380,7 @@ func TestConfigurationErrors(t *testing.T) {
 		"hint too long":              {&Config{Key: serverConfig().Key, IdentityHint: make([]byte, MaxIdentity+1)}, false},
 		"unknown key too long":       {&Config{Key: serverConfig().Key, UnknownKeyLen: MaxKey + 1}, false},
 		"client without PSK":         {&Config{Identity: []byte("x")}, true},
+		"client's key twice":         {&Config{PSK: testKey, PSKFor: func([]byte) ([]byte, error) { return testKey, nil }}, true},
 		"client's PSK too long":      {&Config{PSK: make([]byte, MaxKey+1)}, true},
 		"client's identity too long": {&Config{PSK: testKey, Identity: make([]byte, MaxIdentity+1)}, true},
 		"fragment of no code":        {&Config{PSK: testKey, MaxFragment: 1000}, true},
