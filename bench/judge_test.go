@@ -24,6 +24,8 @@ func TestBottleneck(t *testing.T) {
 	idle := &Use{CPU: 3, Thread: 0.2, Processors: 2}
 	full := &Use{CPU: 19, Thread: 0.95, Processors: 2}
 	oneThread := &Use{CPU: 9.5, Thread: 0.95, Processors: 2}
+	functions := phase(0.1, idle, 0, time.Millisecond, time.Microsecond)
+	functions.Generator.CPU, functions.Generator.Processors = 19, 2
 	const us, ms = time.Microsecond, time.Millisecond
 	for _, c := range []struct {
 		name string
@@ -36,6 +38,7 @@ func TestBottleneck(t *testing.T) {
 		{"closed, nobody full", closed, phase(0.7, idle, 0, ms, us), ""},
 		{"closed, generator full", closed, phase(0.95, idle, 0, ms, us), "the broker used 0.30 of 2"},
 		{"closed, generator full, broker not known", closed, phase(0.95, nil, 0, ms, us), "not known"},
+		{"closed, generator's functions full", closed, functions, "95 % of the time"},
 		{"open, on time", open, phase(0.95, idle, 10_000, ms, 100*us), ""},
 		{"open, late but the broker is later", open, phase(0.5, idle, 10_000, 100*ms, 5*ms), ""},
 		{"open, late", open, phase(0.5, idle, 10_000, 6*ms, 5*ms), "late: by 5"},

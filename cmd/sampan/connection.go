@@ -126,11 +126,7 @@ func (c *connection) options(ctx context.Context) (o client.Options, key *psk.Co
 	}
 	fields := device.Login(credential.Options{ClientID: c.clientID, Method: method, SecureMode: mode, Timestamp: c.timestamp})
 	o.ClientID, o.Username, o.Password = fields.ClientID, fields.Username, []byte(fields.Password)
-	identity := credential.PSKIdentity{
-		Method: credential.HMACSHA256, ProductKey: []byte(device.ProductKey), DeviceName: []byte(device.DeviceName), Timestamp: []byte(pskTimestamp),
-	}
-	key = &psk.Config{Identity: identity.AppendTo(nil), PSK: identity.AppendKey(nil, []byte(device.DeviceSecret))}
-	return o, key, nil
+	return o, pskOf(device), nil
 }
 
 // pskTimestamp is what the platform's C SDKs sign, all of them: the first of January 2050.

@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// mostIdle is how many connections stay open for calls that come many at a time.
+const mostIdle = 1024
+
 // API returns the Caller for a broker that is reached by its server-side HTTP API only: a host and port, or
 // a URL. What the API cannot do fails and says so.
 func API(address, accessKeyID, accessKeySecret string) (Caller, error) {
@@ -26,7 +29,12 @@ func API(address, accessKeyID, accessKeySecret string) (Caller, error) {
 	if accessKeyID == "" || accessKeySecret == "" {
 		return nil, errors.New("calls of the API are signed: an access key's id and secret are needed; 'sampan accesskey create' makes one")
 	}
-	return &api{endpoint: u.String(), key: accessKeyID, secret: accessKeySecret, client: &http.Client{}, now: time.Now}, nil
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, mostIdle
+	return &api{
+		endpoint: u.String(), key: accessKeyID, secret: accessKeySecret,
+		client: &http.Client{Transport: transport}, now: time.Now,
+	}, nil
 }
 
 // api carries operations out as calls of the platform's API, version 2018-01-20 (platform: facts, section 5).
