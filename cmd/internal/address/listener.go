@@ -6,7 +6,7 @@ import "fmt"
 // unix:///run/sampan.sock. Without a host it listens on every address of the machine, with port 0 on any
 // free port.
 func ParseListener(text string) (URL, error) {
-	u, err := parse(text, []Scheme{MQTT, MQTTS, WS, WSS, PSK, Unix, Auto})
+	u, err := parse(text, []Scheme{MQTT, MQTTS, WS, WSS, PSK, Unix, Auto, Chip})
 	if err != nil {
 		return URL{}, fmt.Errorf("listen address %q: %w", withoutCredentials(text), err)
 	}

@@ -16,8 +16,9 @@ import (
 // Scheme is the channel that a URL names.
 type Scheme string
 
-// The channels. Auto is for listeners only: plain MQTT, TLS and WebSocket on one port, told apart by the
-// first bytes.
+// The channels. Two are for listeners only. Auto is plain MQTT, TLS and WebSocket on one port, told apart by
+// the first bytes. Chip is a Unix socket for a terminator, which says of each connection what device's chip it
+// has checked.
 const (
 	MQTT  Scheme = "mqtt"
 	MQTTS Scheme = "mqtts"
@@ -26,6 +27,7 @@ const (
 	PSK   Scheme = "psk"
 	Unix  Scheme = "unix"
 	Auto  Scheme = "auto"
+	Chip  Scheme = "chip"
 )
 
 // schemes in the order in which they are named to a user, with the port that is meant where none is given.
@@ -34,7 +36,7 @@ var schemes = []struct {
 	name Scheme
 	port uint16
 }{
-	{MQTT, 1883}, {MQTTS, 8883}, {WS, 80}, {WSS, 443}, {PSK, 1883}, {Unix, 0}, {Auto, 1883},
+	{MQTT, 1883}, {MQTTS, 8883}, {WS, 80}, {WSS, 443}, {PSK, 1883}, {Unix, 0}, {Auto, 1883}, {Chip, 0},
 }
 
 // Encrypted reports whether every connection of the channel is encrypted.
@@ -43,22 +45,25 @@ func (s Scheme) Encrypted() bool { return s == MQTTS || s == WSS || s == PSK }
 // WebSocket reports whether MQTT travels in WebSocket frames.
 func (s Scheme) WebSocket() bool { return s == WS || s == WSS }
 
+// Socket reports whether the channel is at a path, not at a host and port.
+func (s Scheme) Socket() bool { return s == Unix || s == Chip }
+
 // URL is the address of a listener or of a broker.
 type URL struct {
 	Scheme Scheme
-	Host   string // name or IP address without brackets; empty for unix, and for a listener on every address
-	Port   uint16 // zero for unix, and for a listener that takes any free port
-	Path   string // of the socket for unix, of the request for ws and wss ("/" if none is given)
+	Host   string // name or IP address without brackets; empty for a socket, and for a listener on every address
+	Port   uint16 // zero for a socket, and for a listener that takes any free port
+	Path   string // of a socket, of the request for ws and wss ("/" if none is given)
 	Query  url.Values
 }
 
 // String is the URL as a user would write it.
 func (u URL) String() string {
 	s := string(u.Scheme) + "://"
-	if u.Scheme != Unix {
+	if !u.Scheme.Socket() {
 		s += u.HostPort()
 	}
-	if u.Scheme == Unix || u.Scheme.WebSocket() && u.Path != "/" {
+	if u.Scheme.Socket() || u.Scheme.WebSocket() && u.Path != "/" {
 		s += u.Path
 	}
 	if len(u.Query) > 0 {
@@ -69,7 +74,7 @@ func (u URL) String() string {
 
 // HostPort is the address for package net: host:port, or the path of a unix socket.
 func (u URL) HostPort() string {
-	if u.Scheme == Unix {
+	if u.Scheme.Socket() {
 		return u.Path
 	}
 	return net.JoinHostPort(u.Host, strconv.Itoa(int(u.Port)))
@@ -77,7 +82,7 @@ func (u URL) HostPort() string {
 
 // Network is the network for package net.
 func (u URL) Network() string {
-	if u.Scheme == Unix {
+	if u.Scheme.Socket() {
 		return "unix"
 	}
 	return "tcp"
@@ -86,7 +91,7 @@ func (u URL) Network() string {
 // Loopback reports whether only this machine can reach the address. A host name other than localhost
 // counts as reachable: what it resolves to can change.
 func (u URL) Loopback() bool {
-	if u.Scheme == Unix || u.Host == "localhost" {
+	if u.Scheme.Socket() || u.Host == "localhost" {
 		return true
 	}
 	ip, err := netip.ParseAddr(u.Host)
@@ -123,9 +128,9 @@ func parse(text string, known []Scheme) (URL, error) {
 		}
 		u.Query = values
 	}
-	if scheme == Unix {
+	if scheme.Socket() {
 		if rest == "" {
-			return URL{}, fmt.Errorf("has no path: write unix:///run/sampan.sock")
+			return URL{}, fmt.Errorf("has no path: write %s:///run/sampan.sock", scheme)
 		}
 		u.Path = rest
 		return u, nil

@@ -52,8 +52,11 @@ func open(u address.URL, o Options) (*Listener, error) {
 	for parameter := range u.Query {
 		return nil, fmt.Errorf("unknown parameter %q", parameter)
 	}
-	if u.Scheme == address.Unix {
+	switch u.Scheme {
+	case address.Unix:
 		return listenUnix(u)
+	case address.Chip:
+		return listenChip(u)
 	}
 	if (u.Scheme == address.MQTTS || u.Scheme == address.WSS) && o.TLS == nil {
 		return nil, errors.New("it needs a certificate: set --cert and --key")

@@ -110,7 +110,7 @@ func (srv *Server) newBroker() (err error) {
 // mqtt is the first listener that is reached by host and port.
 func (srv *Server) mqtt() (at platform.Endpoint) {
 	for _, ln := range srv.listeners {
-		if u := ln.URL(); u.Scheme != address.Unix {
+		if u := ln.URL(); !u.Scheme.Socket() {
 			return platform.Endpoint{Host: u.Host, Port: int(u.Port)}
 		}
 	}
@@ -142,6 +142,7 @@ func (srv *Server) describe(ln *listen.Listener) {
 	channel := map[address.Scheme]string{
 		address.MQTT: "plain TCP", address.MQTTS: "TLS", address.WS: "WebSocket", address.WSS: "WebSocket over TLS",
 		address.PSK: "TLS with pre-shared keys", address.Unix: "Unix socket", address.Auto: "told apart by the first bytes",
+		address.Chip: "chips behind a terminator",
 	}[u.Scheme]
 	attributes := []any{"on", u.String(), "channel", channel}
 	if srv.channels.tls != nil && (u.Scheme == address.MQTTS || u.Scheme == address.WSS || u.Scheme == address.Auto) {

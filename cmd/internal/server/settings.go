@@ -59,7 +59,7 @@ func (s *Settings) Register(command *cobra.Command) {
 		f.Var(&s.Durability, "durability", "what an acknowledgement survives; disk: a power cut, os: kill -9, memory: nothing")
 	})
 	cli.Section(command, "Where it listens", func(f *pflag.FlagSet) {
-		f.Var(&s.Listen, "listen", "`URL` to listen on, once for each: mqtt://, mqtts://, ws://, wss://, psk://, unix:// or auto:// (told apart by the first bytes); port 0 is any free one")
+		f.Var(&s.Listen, "listen", "`URL` to listen on, once for each: mqtt://, mqtts://, ws://, wss://, psk://, unix://, auto:// (told apart by the first bytes) or chip:// (a terminator of chips); port 0 is any free one")
 		f.StringVar(&s.Cert, "cert", "", "`FILE` with the server's certificate and its chain, PEM")
 		f.StringVar(&s.Key, "key", "", "`FILE` with the certificate's private key, PEM")
 		f.StringVar(&s.ClientCA, "client-ca", "", "`FILE` with the authorities of client certificates, PEM")
