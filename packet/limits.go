@@ -48,7 +48,7 @@ const (
 const (
 	PlatformPayload = 256 << 10 // bytes of payload in one PUBLISH
 	PlatformTopic   = 128       // bytes in a topic name or filter
-	PlatformSlashes = 7         // separators in a topic name or filter
+	PlatformSlashes = 7         // separators in a topic name or filter; three more in a system topic
 	PlatformFilters = 8         // filters in one SUBSCRIBE
 )
 
@@ -98,7 +98,8 @@ type Limits struct {
 	// accepted Will) more is an error; in SUBSCRIBE that one filter fails; in
 	// UNSUBSCRIBE it does no harm and is let through.
 	Topic int
-	// Slashes bounds the separators in a topic name or filter, like Topic.
+	// Slashes bounds the separators in a topic name or filter, like Topic. System
+	// topics, which begin with /sys/ or /ext/, may have three more.
 	Slashes int
 	// Filters bounds the filters of one SUBSCRIBE.
 	Filters int

@@ -69,7 +69,7 @@ func (s *Subscribe) Decode(f Frame, lim *Limits) error {
 		if asked > 2 { // MQTT-3.8.3-4
 			return fail(f, next, RuleRequestedQoS, "requested QoS", 2, int(b[next]))
 		}
-		switch granted := v.bounds.grant(v.count, len(filter), slashes, asked); {
+		switch granted := v.bounds.grant(v.count, filter, slashes, asked); {
 		case granted == SubackFailure:
 			v.Refused++
 		case granted < asked:
@@ -94,8 +94,8 @@ func (l *bounds) asked(b byte) byte {
 }
 
 // grant returns what the limits leave of the QoS asked for by filter number i.
-func (l *bounds) grant(i, length, slashes int, asked byte) byte {
-	switch rule, _, _ := l.broken(i, length, slashes, asked); {
+func (l *bounds) grant(i int, filter []byte, slashes int, asked byte) byte {
+	switch rule, _, _ := l.broken(i, filter, slashes, asked); {
 	case rule != "":
 		return SubackFailure
 	case asked == 2 && l.qos2 == Ignore:
@@ -106,14 +106,14 @@ func (l *bounds) grant(i, length, slashes int, asked byte) byte {
 
 // broken returns the limit that filter number i breaks, with the bound and what
 // was found instead; the rule is empty if there is none.
-func (l *bounds) broken(i, length, slashes int, asked byte) (rule Rule, limit, value int) {
-	switch {
+func (l *bounds) broken(i int, filter []byte, slashes int, asked byte) (rule Rule, limit, value int) {
+	switch most := mostSlashes(filter, l.slashes); {
 	case l.filters > 0 && i >= l.filters:
 		return RuleLimitFilters, l.filters, i + 1
-	case l.topic > 0 && length > l.topic:
-		return RuleLimitTopic, l.topic, length
-	case l.slashes > 0 && slashes > l.slashes:
-		return RuleLimitTopicLevel, l.slashes, slashes
+	case l.topic > 0 && len(filter) > l.topic:
+		return RuleLimitTopic, l.topic, len(filter)
+	case most > 0 && slashes > most:
+		return RuleLimitTopicLevel, most, slashes
 	case asked == 2 && l.qos2 == Refuse:
 		return RuleLimitQoS2, 1, 2
 	}
@@ -142,7 +142,7 @@ func (s *Subscribe) each(yield func([]byte, byte) bool) {
 			slashes, _, _ = scan(filter)
 		}
 		asked := s.bounds.asked(s.list[next])
-		if !yield(filter, s.bounds.grant(n, len(filter), slashes, asked)) {
+		if !yield(filter, s.bounds.grant(n, filter, slashes, asked)) {
 			return
 		}
 		i = next + 1
@@ -173,7 +173,7 @@ func (s *Subscribe) Refusal(i int) *Error {
 			continue
 		}
 		slashes, _, _ := scan(filter)
-		rule, limit, value := s.bounds.broken(n, len(filter), slashes, s.bounds.asked(s.list[next]))
+		rule, limit, value := s.bounds.broken(n, filter, slashes, s.bounds.asked(s.list[next]))
 		if rule == "" || i < 0 {
 			return nil
 		}

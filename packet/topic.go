@@ -161,8 +161,23 @@ func checkQuantities(topic []byte, slashes int, lim *Limits) *Error {
 	if lim.Topic > 0 && len(topic) > lim.Topic {
 		return &Error{Rule: RuleLimitTopic, Limit: lim.Topic, Value: len(topic)}
 	}
-	if lim.Slashes > 0 && slashes > lim.Slashes {
-		return &Error{Rule: RuleLimitTopicLevel, Limit: lim.Slashes, Value: slashes}
+	if most := mostSlashes(topic, lim.Slashes); most > 0 && slashes > most {
+		return &Error{Rule: RuleLimitTopicLevel, Limit: most, Value: slashes}
 	}
 	return nil
+}
+
+// systemSlashes is how many more slashes a system topic may have than others. The
+// platform's own need them: /sys/{productKey}/{deviceName}/thing/event/property/pack/post
+// has 8, a call of a service 9, and /ext/rrpc/{messageId} stands before a custom
+// topic that may have 7 itself.
+const systemSlashes = 3
+
+// mostSlashes is the bound on the slashes of a topic name or filter, where bound is
+// that of custom topics; 0 is none.
+func mostSlashes(topic []byte, bound int) int {
+	if bound > 0 && len(topic) > 5 && (string(topic[:5]) == "/sys/" || string(topic[:5]) == "/ext/") {
+		return bound + systemSlashes
+	}
+	return bound
 }

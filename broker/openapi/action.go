@@ -23,6 +23,8 @@ type Backend struct {
 	Broker   Broker
 	// RRPC calls a device; see platform.Platform.RRPC.
 	RRPC func(ctx context.Context, productKey, deviceName string, request []byte, topic string, timeout time.Duration) (rrpc.Answer, error)
+	// ServiceTopic is the topic of an RRPC for a service; see platform.Platform.ServiceTopic. nil: the system's.
+	ServiceTopic func(productKey, deviceName, identifier string) string
 	// Key is the key of a device's session in the broker.
 	Key func(productKey, deviceName string) string
 	// MayReceive reports whether a topic category lets the device subscribe to this topic.

@@ -67,9 +67,13 @@ func (b *Backend) invokeThingService(ctx context.Context, p Params) (object, err
 		}
 		return object{{"Data", object{{"MessageId", id}}}}, nil
 	}
+	topic := ""
+	if b.ServiceTopic != nil {
+		topic = b.ServiceTopic(pk, dn, p.Get("Identifier"))
+	}
 	var message uint64
 	answer, err := b.Services.CallService(ctx, p.Get("Identifier"), args, func(ctx context.Context, request []byte) ([]byte, error) {
-		a, err := b.RRPC(ctx, pk, dn, request, "", syncServiceTimeout)
+		a, err := b.RRPC(ctx, pk, dn, request, topic, syncServiceTimeout)
 		message = a.MessageID
 		return a.Payload, err
 	})

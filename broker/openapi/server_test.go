@@ -57,7 +57,7 @@ func start(t testing.TB) *site {
 		t.Fatal(err)
 	}
 	backend := &openapi.Backend{
-		Registry: s.Registry, Broker: s.Broker, RRPC: p.RRPC, Key: p.SessionKey, MayReceive: p.MayReceive,
+		Registry: s.Registry, Broker: s.Broker, RRPC: p.RRPC, ServiceTopic: p.ServiceTopic, Key: p.SessionKey, MayReceive: p.MayReceive,
 		Services: p.Services(), Gateways: p.Gateways(), Quantities: quota.Platform(), Now: s.Clock.Now,
 	}
 	api := openapi.NewServer(openapi.Options{

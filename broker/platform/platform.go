@@ -211,6 +211,21 @@ func (p *Platform) RRPC(ctx context.Context, productKey, deviceName string, requ
 	})
 }
 
+// ServiceTopic is the topic on which a device is called for a synchronous service: empty for the system's RRPC
+// topics, to which the Node SDK and the C SDK 3 listen, and the service's own as a custom-topic RRPC for a device
+// that takes those and subscribes nothing, as the C SDK 4 does (ext bit 0 and _ss=1).
+func (p *Platform) ServiceTopic(productKey, deviceName, identifier string) string {
+	info, ok := p.broker.Client(p.SessionKey(productKey, deviceName))
+	if !ok || !info.Connected {
+		return ""
+	}
+	var id credential.ClientIdentifier
+	if id.Parse([]byte(info.ClientID)) != nil || !id.CustomRRPC || !id.AutoSubscribe {
+		return ""
+	}
+	return "/sys/" + productKey + "/" + deviceName + "/thing/service/" + identifier
+}
+
 // Services is the part that answers the devices' requests, or nil.
 func (p *Platform) Services() *alink.Service { return p.alink }
 

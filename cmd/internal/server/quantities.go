@@ -30,7 +30,7 @@ func (q *Quantities) register(flags *pflag.FlagSet) {
 	q.limits = []*quantity{
 		{"limit-payload", "payload of a message", size(), func(l *quota.Limits) any { return &l.Payload }},
 		{"limit-topic-length", "bytes in a topic name or filter", size(), func(l *quota.Limits) any { return &l.TopicLength }},
-		{"limit-topic-slashes", "slashes in a topic name or filter", count(), func(l *quota.Limits) any { return &l.TopicSlashes }},
+		{"limit-topic-slashes", "slashes in a topic name or filter; three more below /sys/ and /ext/", count(), func(l *quota.Limits) any { return &l.TopicSlashes }},
 		{"limit-filters-per-subscribe", "topic filters in one SUBSCRIBE", count(), func(l *quota.Limits) any { return &l.FiltersPerSubscribe }},
 		{"limit-subscriptions", "subscriptions of a device", count(), func(l *quota.Limits) any { return &l.Subscriptions }},
 		{"limit-unacknowledged", "QoS 1 messages from a device without their PUBACK", count(), func(l *quota.Limits) any { return &l.Unacknowledged }},

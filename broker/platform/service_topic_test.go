@@ -1,0 +1,44 @@
+package platform_test
+
+import (
+	"testing"
+	"time"
+)
+
+// The C SDK 4 listens for synchronous services on /ext/rrpc/+/sys/+/+/thing/service/+ alone, without a
+// SUBSCRIBE; the topic has nine slashes. The Node SDK and the C SDK 3 listen on the system's RRPC topic.
+func TestAServiceIsCalledWhereTheDeviceListens(t *testing.T) {
+	s := start(t)
+	if topic := s.ServiceTopic(productKey, deviceName, "timer"); topic != "" {
+		t.Errorf("not connected: %q", topic)
+	}
+	for _, extra := range []string{"", ",_ss=1", ",ext=1", ",ext=2,_ss=1"} {
+		c := s.connect(productKey, deviceName, deviceSecret, extra)
+		if topic := s.ServiceTopic(productKey, deviceName, "timer"); topic != "" {
+			t.Errorf("%q: %q", extra, topic)
+		}
+		c.Disconnect()
+	}
+	s.Clock.Advance(time.Minute) // for five CONNECTs more
+	c := s.connect(productKey, deviceName, deviceSecret, ",_ss=1,ext=3")
+	topic := s.ServiceTopic(productKey, deviceName, "timer")
+	if topic != own("/sys/%s/thing/service/timer") {
+		t.Fatalf("topic %q", topic)
+	}
+	done := make(chan error, 1)
+	go func() {
+		a, err := s.RRPC(t.Context(), productKey, deviceName, []byte("{}"), topic, 5*time.Second)
+		if err == nil && string(a.Payload) != `{"code":200}` {
+			t.Errorf("answer %q", a.Payload)
+		}
+		done <- err
+	}()
+	p := c.NextPublish()
+	if request := string(p.Topic); len(request) != len("/ext/rrpc/")+19+len(topic) || request[len(request)-len(topic):] != topic {
+		t.Fatalf("request on %s", request)
+	}
+	c.Publish(string(p.Topic), `{"code":200}`, 0)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
