@@ -45,7 +45,7 @@ func (b *Broker) accept(ln net.Listener) error {
 			}
 		}
 		pause = 0
-		if b.start(nc, name) == ErrClosed {
+		if b.start(nc, name, true) == ErrClosed {
 			return ErrClosed
 		}
 	}

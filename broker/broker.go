@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"sampan/broker/internal/admission"
 	"sampan/broker/internal/deadline"
 	"sampan/broker/internal/netx"
 	"sampan/packet"
@@ -31,6 +32,8 @@ type Broker struct {
 	deadlines *deadline.Queue
 	stats     counters
 	limits    [packet.Level311 + 1]packet.Limits // by protocol level; [0]: before CONNECT
+	gate      gate
+	strangers [reasonCount]*admission.Sparse // log lines about clients that are not known, by reason
 
 	outboundBytes atomic.Int64  // that wait for sockets which do not take them
 	connections   atomic.Uint64 // numbers given
@@ -77,6 +80,10 @@ func New(o Options) (*Broker, error) {
 	}
 	b.budget.MaxMessages, b.budget.MaxBytes = o.QueueTotalMessages, o.QueueTotalBytes
 	b.deadlines = deadline.New(b.ticker)
+	b.gate = newGate(&b.opts, b.ticker)
+	for r := range b.strangers {
+		b.strangers[r] = admission.NewSparse(strangerLines, strangerBurst, b.ticker)
+	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.limits[0] = *o.Limits
 	b.limits[0].Types = packet.FirstFromClient
@@ -153,31 +160,43 @@ func (b *Broker) Serve(ln net.Listener) error {
 
 // ServeConn serves one connection and returns at once; the broker owns it from then on. It is for tests,
 // in-process clients and transports of one's own.
-func (b *Broker) ServeConn(nc net.Conn) error { return b.start(nc, "") }
+func (b *Broker) ServeConn(nc net.Conn) error { return b.start(nc, "", false) }
 
-// start begins to serve a connection on a goroutine of its own, which ends with the connection.
-func (b *Broker) start(nc net.Conn, listener string) error {
+// start begins to serve a connection on a goroutine of its own, which ends with the connection. If it is in a
+// queue it waits for its turn.
+func (b *Broker) start(nc net.Conn, listener string, queued bool) error {
 	c := &conn{
-		number: b.connections.Add(1),
-		broker: b,
-		socket: netx.New(nc),
-		limits: &b.limits[0],
-		done:   make(chan struct{}),
-		gone:   make(chan struct{}),
+		number:  b.connections.Add(1),
+		broker:  b,
+		socket:  netx.New(nc),
+		limits:  &b.limits[0],
+		arrival: new(arrival),
+		done:    make(chan struct{}),
+		gone:    make(chan struct{}),
 	}
 	c.out.socket, c.out.broker = c.socket, b
 	c.channel = Channel{Local: nc.LocalAddr(), Remote: nc.RemoteAddr(), Listener: listener}
+	if e := c.admitSource(); e != nil {
+		b.shed(c, nc, e)
+		return nil
+	}
+	if !queued {
+		b.gate.pending.Force(&c.arrival.pending, c.displaced("max-pending", b.opts.MaxPending))
+	} else if !c.await() {
+		b.leave(c)
+		nc.Close()
+		return ErrClosed
+	}
 	b.mu.Lock()
 	if b.closed || len(b.conns) >= b.opts.MaxConnections {
 		closed := b.closed
 		b.mu.Unlock()
-		nc.Close()
+		b.leave(c)
 		if closed {
+			nc.Close()
 			return ErrClosed
 		}
-		n := b.stats.reasons[TooManyConnections].Add(1)
-		b.emit(Event{Kind: ConnectionShed, Connection: c.number, Addr: c.addr(), Listener: listener,
-			Reason: TooManyConnections, Rule: "max-connections", Limit: int64(b.opts.MaxConnections), Count: n})
+		b.shed(c, nc, &ending{reason: TooManyConnections, rule: "max-connections", limit: int64(b.opts.MaxConnections), value: int64(b.opts.MaxConnections) + 1})
 		return nil
 	}
 	b.conns[c] = struct{}{}
@@ -189,8 +208,23 @@ func (b *Broker) start(nc net.Conn, listener string) error {
 	return nil
 }
 
+// shed closes a connection at once.
+func (b *Broker) shed(c *conn, nc net.Conn, e *ending) {
+	nc.Close()
+	b.stats.reasons[e.reason].Add(1)
+	b.emit(Event{Kind: ConnectionShed, Connection: c.number, Addr: c.addr(), Listener: c.channel.Listener,
+		Reason: e.reason, Rule: e.rule, Limit: e.limit, Value: e.value})
+}
+
+// leave gives back what the connection has of the gate.
+func (b *Broker) leave(c *conn) {
+	c.arrival.leave()
+	b.gate.sources.Leave(c.source)
+}
+
 // forget is the last thing a connection's goroutine does.
 func (b *Broker) forget(c *conn) {
+	b.leave(c)
 	b.mu.Lock()
 	delete(b.conns, c)
 	b.mu.Unlock()

@@ -42,5 +42,11 @@ func (t *ticker) AfterFunc(d time.Duration, f func()) deadline.Timer {
 	return t.clock.AfterFunc(d, f)
 }
 
+// After calls f after d, unless the returned function is called before.
+func (t *ticker) After(d time.Duration, f func()) (stop func()) {
+	timer := t.clock.AfterFunc(d, f)
+	return func() { timer.Stop() }
+}
+
 // wall is the present wall-clock time as sessions count it.
 func (t *ticker) wall() session.Time { return session.Time(t.clock.Now().UnixMilli()) }

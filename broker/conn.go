@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sampan/broker/internal/admission"
 	"sampan/broker/internal/block"
 	"sampan/broker/internal/deadline"
 	"sampan/broker/internal/netx"
@@ -22,7 +23,9 @@ type conn struct {
 	out       outbound
 	channel   Channel
 	limits    *packet.Limits
-	client    *client // nil until CONNECT was accepted
+	client    *client  // nil until CONNECT was accepted
+	arrival   *arrival // nil once CONNECT was accepted
+	source    admission.Source
 	principal *Principal
 	clientID  string
 	level     byte
@@ -56,7 +59,7 @@ func (c *conn) serve() {
 	c.deadline.Due = c.due
 	b.deadlines.Set(&c.deadline, now+int64(b.opts.ConnectTimeout))
 	if err := c.handshake(); err != nil {
-		c.stop(&ending{reason: HandshakeFailed, detail: err.Error()})
+		c.stop(handshakeEnding(err))
 		c.finish()
 		return
 	}
@@ -150,9 +153,18 @@ func (c *conn) handshake() error {
 	if h, ok := nc.(interface{ HandshakeContext(context.Context) error }); ok {
 		ctx, cancel := c.untilConnected()
 		defer cancel()
+		ctx = context.WithValue(ctx, connKey{}, c)
+		if _, ok := nc.(*tls.Conn); ok {
+			end, err := BeginHandshake(ctx)
+			if err != nil {
+				return err
+			}
+			defer end()
+		}
 		if err := h.HandshakeContext(ctx); err != nil {
 			return err
 		}
+		c.socket.Settle()
 	}
 	local, remote, listener := c.channel.Local, c.channel.Remote, c.channel.Listener
 	switch t := nc.(type) {

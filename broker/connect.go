@@ -12,6 +12,7 @@ import (
 // connect handles CONNECT: who is it, may it come in, which session does it get.
 func (c *conn) connect(w *work, f packet.Frame) error {
 	b := c.broker
+	c.arrival.served()
 	var p packet.Connect
 	if err := p.Decode(f, c.limits); err != nil {
 		return err
@@ -177,6 +178,7 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, 
 	}
 	attached = true
 	c.client = cl
+	c.admitted()
 	c.limits = b.limitsFor(c.level)
 	c.lastRead.Store(b.ticker.Nanos())
 	c.watch(keepAlive)

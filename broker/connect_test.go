@@ -371,11 +371,11 @@ func TestMaxConnections(t *testing.T) {
 		b.Dial().ExpectClosed()
 	}
 	shed := b.Events.Of(broker.ConnectionShed)
-	if len(shed) != 3 || shed[2].Rule != "max-connections" || shed[2].Limit != 2 || shed[2].Count != 3 {
+	if len(shed) != 3 || shed[2].Rule != "max-connections" || shed[2].Limit != 2 || shed[2].Value != 3 {
 		t.Errorf("events %+v", shed)
 	}
-	if n := len(b.Log.Lines("connection shed", "rule=max-connections")); n != 2 {
-		t.Errorf("%d log lines for three refusals, want those of the first and the second", n)
+	if n := len(b.Log.Lines("connection shed", "rule=max-connections")); n != 3 {
+		t.Errorf("%d log lines for three refusals", n)
 	}
 	one.Disconnect()
 	eventually(t, "there is room", func() bool { return b.Stats().Connections == 1 })

@@ -23,23 +23,25 @@ type EventKind uint8
 
 // What can happen to a client.
 const (
-	Connected        EventKind = iota + 1
-	Refused                    // its connection was not accepted; see Reason and Rule
-	Disconnected               // see Reason
-	Subscribed                 // Topic is the filter, Value the granted QoS
-	SubscribeRefused           // Topic is the filter, Rule says why
-	Unsubscribed               // Topic is the filter
-	PublishRefused             // Topic, Rule
-	FieldIgnored               // a Will, a RETAIN flag or QoS 2 was ignored by configuration; Rule says which
-	SessionDiscarded           // expired, or replaced by a clean one
-	MessagesDropped            // QoS 1 messages for the client were dropped; Reason, Value of them
-	ConnectionShed             // a connection was closed at once because there are too many
+	Connected         EventKind = iota + 1
+	Refused                     // its connection was not accepted; see Reason and Rule
+	Disconnected                // see Reason
+	Subscribed                  // Topic is the filter, Value the granted QoS
+	SubscribeRefused            // Topic is the filter, Rule says why
+	Unsubscribed                // Topic is the filter
+	PublishRefused              // Topic, Rule
+	FieldIgnored                // a Will, a RETAIN flag or QoS 2 was ignored by configuration; Rule says which
+	SessionDiscarded            // expired, or replaced by a clean one
+	MessagesDropped             // QoS 1 messages for the client were dropped; Reason, Value of them
+	ConnectionShed              // a connection was closed at once because there are too many
+	ConnectionDelayed           // connections wait to be accepted; Rule says why
 )
 
 var eventNames = [...]string{
 	Connected: "connected", Refused: "refused", Disconnected: "disconnected", Subscribed: "subscribed",
 	SubscribeRefused: "subscribe refused", Unsubscribed: "unsubscribed", PublishRefused: "publish refused",
 	FieldIgnored: "field ignored", SessionDiscarded: "session discarded", MessagesDropped: "messages dropped", ConnectionShed: "connection shed",
+	ConnectionDelayed: "connections wait to be accepted",
 }
 
 func (k EventKind) String() string { return eventNames[k] }
@@ -63,11 +65,18 @@ type Event struct {
 	Idle       time.Duration
 	Topic      string
 	Count      uint64 // which such event of this connection it is; logged when a power of two
+	Missed     uint64 // such events of strangers since the last line in the log, which got none
 	KeepAlive  time.Duration
 	Clean      bool
 	Present    bool // session present
 	Level      byte
 }
+
+// Log lines in a second, and at once, about connections that end before their client is known, for each reason.
+const (
+	strangerLines = 20
+	strangerBurst = 100
+)
 
 // emit counts, logs and hands on an event. It is the one place where log lines are made.
 func (b *Broker) emit(e Event) {
@@ -79,13 +88,20 @@ func (b *Broker) emit(e Event) {
 	switch e.Kind {
 	case Subscribed, Unsubscribed:
 		level = slog.LevelDebug
-	case Refused, SubscribeRefused, PublishRefused, MessagesDropped, ConnectionShed:
+	case Refused, SubscribeRefused, PublishRefused, MessagesDropped, ConnectionShed, ConnectionDelayed:
 		level = slog.LevelWarn
 	}
 	// A client that keeps doing the same wrong thing must not fill the log: its 1st, 2nd, 4th, 8th, ...
 	// time is logged.
 	if e.Count&(e.Count-1) != 0 || !b.log.Enabled(context.Background(), level) {
 		return
+	}
+	// Neither must strangers, of whom there can be many.
+	if e.Client == "" && (e.Kind == Refused || e.Kind == ConnectionShed) {
+		var ok bool
+		if ok, e.Missed = b.strangers[e.Reason].Tell(); !ok {
+			return
+		}
 	}
 	attrs := make([]slog.Attr, 0, 16)
 	add := func(a slog.Attr) { attrs = append(attrs, a) }
@@ -125,6 +141,9 @@ func (b *Broker) emit(e Event) {
 	}
 	if e.Count > 1 {
 		add(slog.Uint64("count", e.Count))
+	}
+	if e.Missed > 0 {
+		add(slog.Uint64("missed", e.Missed))
 	}
 	b.log.LogAttrs(context.Background(), level, e.Kind.String(), attrs...)
 }

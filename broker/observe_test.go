@@ -154,10 +154,11 @@ func TestNames(t *testing.T) {
 func TestStats(t *testing.T) {
 	b := brokertest.Start(t, broker.Options{Profile: broker.Open})
 	s := b.Stats()
-	if len(s.Ended) != 13 || len(s.Dropped) != 9 {
+	if len(s.Ended) != 15 || len(s.Dropped) != 9 {
 		t.Errorf("%d reasons for an end, %d for dropping", len(s.Ended), len(s.Dropped))
 	}
-	want := broker.Bounds{Connections: 1_000_000, Sessions: 1_000_000, Subscriptions: 10_000, OutboundBytes: 1 << 20,
+	want := broker.Bounds{Connections: 1_000_000, AddressConnections: 10_000, AddressRate: 200, ConnectionRate: 50_000,
+		Pending: 5_000, Handshakes: 500, ConnectBytes: 4 << 10, Sessions: 1_000_000, Subscriptions: 10_000, OutboundBytes: 1 << 20,
 		OutboundTotalBytes: 256 << 20, QueueMessages: 10_000, QueueBytes: 16 << 20, QueueTotalMessages: 10_000_000,
 		QueueTotalBytes: 1 << 30, Window: 4096}
 	if s.Bounds != want {

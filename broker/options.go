@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"sampan/packet"
@@ -91,6 +92,22 @@ type Options struct {
 	MaxConnectBytes int
 	// MaxConnections bounds the connections at one time. Default 1,000,000.
 	MaxConnections int
+	// MaxConnectionsPerAddress bounds the connections at one time from one IPv4 address or one /64 network of
+	// IPv6, and ConnectionRatePerAddress its new ones in a second, of which five times as many may come at
+	// once. What exceeds them is closed. Default 10,000 and 200: devices share addresses. This machine's own
+	// addresses are not limited.
+	MaxConnectionsPerAddress, ConnectionRatePerAddress int
+	// Exempt are networks whose addresses are not limited either: proxies, which say for whom they speak.
+	Exempt []netip.Prefix
+	// ConnectionRate bounds the new connections in a second of all listeners. What exceeds it waits to be
+	// accepted. Default 50,000.
+	ConnectionRate int
+	// MaxPending bounds the connections that have not had their CONNECT accepted. Others wait to be accepted;
+	// while they do, who has kept the broker waiting for longer than a quarter of ConnectTimeout is
+	// disconnected for them. Default 5,000.
+	MaxPending int
+	// MaxHandshakes bounds the TLS handshakes at one time, in the same way. Default 500.
+	MaxHandshakes int
 	// MaxSessions bounds the sessions, connected or not. Default 1,000,000.
 	MaxSessions int
 	// MaxSubscriptions bounds the subscriptions of one client. Platform: 100; Open: 10,000.
@@ -171,6 +188,11 @@ func (o *Options) setDefaults() error {
 	setDefault(&o.ConnectTimeout, 10*time.Second, 24*time.Hour)
 	setDefault(&o.MaxConnectBytes, 4<<10, maxInt)
 	setDefault(&o.MaxConnections, 1_000_000, maxInt)
+	setDefault(&o.MaxConnectionsPerAddress, 10_000, maxInt)
+	setDefault(&o.ConnectionRatePerAddress, 200, maxInt)
+	setDefault(&o.ConnectionRate, 50_000, maxInt)
+	setDefault(&o.MaxPending, 5_000, maxInt)
+	setDefault(&o.MaxHandshakes, 500, maxInt)
 	setDefault(&o.MaxSessions, 1_000_000, maxInt)
 	setDefault(&o.OutboundBytes, 1<<20, maxInt/4)
 	setDefault(&o.OutboundTotalBytes, 256<<20, maxInt/4)

@@ -17,6 +17,8 @@ const (
 	ConnectTimeout
 	HandshakeFailed
 	TooManyConnections
+	AddressLimit // too many connections from one address, or too fast
+	Displaced    // kept the broker waiting while others waited for the place
 	Kicked
 	StoreFailed
 	ShuttingDown
@@ -46,6 +48,8 @@ var reasonTokens = [reasonCount]string{
 	ConnectTimeout:     "connect-timeout",
 	HandshakeFailed:    "handshake-failed",
 	TooManyConnections: "too-many-connections",
+	AddressLimit:       "address-limit",
+	Displaced:          "displaced",
 	Kicked:             "kicked",
 	StoreFailed:        "store-failed",
 	ShuttingDown:       "shutting-down",

@@ -12,6 +12,7 @@ type counters struct {
 	connections     atomic.Int64 // open, authenticated or not
 	connected       atomic.Int64 // with a session
 	accepted        atomic.Uint64
+	delayed         atomic.Uint64
 	sessions        atomic.Int64
 	subscriptions   atomic.Int64
 	packetsReceived atomic.Uint64
@@ -33,7 +34,13 @@ type Stats struct {
 	Connections      int64 // open now, those that have not sent CONNECT included
 	Connected        int64 // with a session now
 	Accepted         uint64
-	Clients          int64 // sessions and in-process subscribers known
+	Pending          int64  // connections whose CONNECT was not accepted yet
+	Delayed          uint64 // connections that waited to be accepted
+	Handshakes       int64  // TLS handshakes in progress
+	HandshakesQueued int64  // connections that wait for their handshake
+	HandshakeDelays  uint64 // handshakes that had to wait
+	Addresses        int64  // addresses and networks whose connections are counted
+	Clients          int64  // sessions and in-process subscribers known
 	Sessions         int64
 	Subscriptions    int64
 	PacketsReceived  uint64
@@ -60,6 +67,12 @@ type Stats struct {
 // Bounds are the limits in force, beside the gauges in Stats that they bound.
 type Bounds struct {
 	Connections        int64
+	AddressConnections int64 // from one address
+	AddressRate        int64 // new ones in a second from one address
+	ConnectionRate     int64 // new ones in a second
+	Pending            int64
+	Handshakes         int64
+	ConnectBytes       int64 // of a CONNECT packet
 	Sessions           int64
 	Subscriptions      int64 // of one client
 	OutboundBytes      int64 // of one client
@@ -74,10 +87,17 @@ type Bounds struct {
 // Stats returns a snapshot. Its numbers are read one after the other, not at one instant.
 func (b *Broker) Stats() Stats {
 	c := &b.stats
+	pending, handshakes := b.gate.pending.Stats(), b.gate.handshakes.Stats()
 	s := Stats{
 		Connections:      c.connections.Load(),
 		Connected:        c.connected.Load(),
 		Accepted:         c.accepted.Load(),
+		Pending:          int64(pending.Taken),
+		Delayed:          c.delayed.Load(),
+		Handshakes:       int64(handshakes.Taken),
+		HandshakesQueued: int64(handshakes.Waiting),
+		HandshakeDelays:  handshakes.Waited,
+		Addresses:        int64(b.gate.sources.Len()),
 		Clients:          b.clients.count.Load(),
 		Sessions:         c.sessions.Load(),
 		Subscriptions:    c.subscriptions.Load(),
@@ -98,6 +118,12 @@ func (b *Broker) Stats() Stats {
 		Store:            b.store.Stats(),
 		Bounds: Bounds{
 			Connections:        int64(b.opts.MaxConnections),
+			AddressConnections: int64(b.opts.MaxConnectionsPerAddress),
+			AddressRate:        int64(b.opts.ConnectionRatePerAddress),
+			ConnectionRate:     int64(b.opts.ConnectionRate),
+			Pending:            int64(b.opts.MaxPending),
+			Handshakes:         int64(b.opts.MaxHandshakes),
+			ConnectBytes:       int64(b.opts.MaxConnectBytes),
 			Sessions:           int64(b.opts.MaxSessions),
 			Subscriptions:      int64(b.opts.MaxSubscriptions),
 			OutboundBytes:      int64(b.opts.OutboundBytes),

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,10 +19,11 @@ import (
 // Conn is a connection as the broker uses it. One goroutine at a time may call Fill, and one at a time
 // TryWrite or Write.
 type Conn struct {
-	nc   net.Conn
-	raw  syscall.RawConn // nil: use nc
-	wait []byte          // without raw: where a read arrives
-	few  int             // without raw: how many reads in a row would have fitted the small buffer
+	nc     net.Conn
+	raw    syscall.RawConn // nil: there is no descriptor
+	direct atomic.Bool     // use raw, not nc; once set it stays
+	wait   []byte          // without raw: where a read arrives
+	few    int             // without raw: how many reads in a row would have fitted the small buffer
 
 	// The arguments and results of the callbacks below, which are made once.
 	rest   []byte
@@ -43,11 +45,25 @@ const (
 	busyBytes = 16 << 10
 )
 
+// Wrapper is a connection that may turn out to be nothing more than the one below it.
+type Wrapper interface {
+	net.Conn
+	// Below is the connection at the bottom.
+	Below() net.Conn
+	// Bare reports whether reading and writing Below is from now on the same as using the Wrapper.
+	Bare() bool
+}
+
 // New wraps nc. The Conn owns it from then on.
 func New(nc net.Conn) *Conn {
 	c := &Conn{nc: nc}
-	if rawCapable(nc) {
-		if sc, ok := nc.(syscall.Conn); ok {
+	below := nc
+	w, wrapped := nc.(Wrapper)
+	if wrapped {
+		below = w.Below()
+	}
+	if rawCapable(below) {
+		if sc, ok := below.(syscall.Conn); ok {
 			if raw, err := sc.SyscallConn(); err == nil {
 				c.raw = raw
 				c.readFn = c.readReady
@@ -55,7 +71,15 @@ func New(nc net.Conn) *Conn {
 			}
 		}
 	}
+	c.direct.Store(c.raw != nil && !wrapped)
 	return c
+}
+
+// Settle is called after the handshake of a Wrapper: if nothing is left of it, its descriptor is used.
+func (c *Conn) Settle() {
+	if w, ok := c.nc.(Wrapper); ok && c.raw != nil && w.Bare() {
+		c.direct.Store(true)
+	}
 }
 
 // rawCapable reports whether reading and writing the descriptor is the same as using the connection.
@@ -71,7 +95,7 @@ func rawCapable(nc net.Conn) bool {
 }
 
 // Direct reports whether TryWrite can take bytes at all.
-func (c *Conn) Direct() bool { return c.raw != nil }
+func (c *Conn) Direct() bool { return c.direct.Load() }
 
 // NetConn is the connection that was wrapped.
 func (c *Conn) NetConn() net.Conn { return c.nc }
@@ -80,7 +104,7 @@ func (c *Conn) NetConn() net.Conn { return c.nc }
 // The caller gives the block back with block.Put. rest is copied and may be given back at once. While it
 // waits Fill holds no block.
 func (c *Conn) Fill(rest []byte) (buf []byte, n int, err error) {
-	if c.raw == nil {
+	if !c.Direct() {
 		return c.fillPlain(rest)
 	}
 	c.rest = rest
@@ -152,7 +176,7 @@ func (c *Conn) fitWait(n int) {
 
 // TryWrite writes as much of bufs, one after the other, as can be written without waiting.
 func (c *Conn) TryWrite(bufs [][]byte) (n int, err error) {
-	if c.raw == nil {
+	if !c.Direct() {
 		return 0, nil
 	}
 	c.out = bufs
@@ -174,7 +198,7 @@ func (c *Conn) Write(b []byte, stall time.Duration) error {
 	// Pieces, so that a slow but living client is told from one that takes nothing. A socket can go on where
 	// it stopped; other connections (TLS) cannot once a write has been cut off, so their pieces are smaller.
 	piece := block.Chunk
-	if c.raw == nil {
+	if !c.Direct() {
 		piece = busyBytes
 	}
 	for len(b) > 0 {
@@ -183,7 +207,7 @@ func (c *Conn) Write(b []byte, stall time.Duration) error {
 		}
 		n, err := c.nc.Write(b[:min(len(b), piece)])
 		b = b[n:]
-		if err != nil && !(n > 0 && c.raw != nil && errors.Is(err, os.ErrDeadlineExceeded)) {
+		if err != nil && !(n > 0 && c.Direct() && errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
 		}
 	}
