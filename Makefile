@@ -89,6 +89,10 @@ crash: build ## the proof of durability: process kills at os and disk, power cut
 	bin/sampan crash --kills $(CRASHES) --power-cuts
 	bin/sampan crash --kills $(CRASHES) --power-cuts --min-interval 1ms --max-interval 60ms
 
+.PHONY: durable
+durable: build ## durable publishing over TCP beside other brokers, and recovery after a kill (five minutes)
+	cd bench/durable && GOWORK=off go run . -sampan ../../bin/sampan
+
 .PHONY: tools
 tools: $(STATICCHECK) ## install the pinned tools into .cache
 

@@ -17,15 +17,17 @@ type contender struct {
 	command func(dir string) ([]string, error) // {addr} and {port} are replaced
 }
 
+// sampanAt is our broker at a durability level.
+func sampanAt(binary, level string) contender {
+	return contender{"sampan " + level, func(dir string) ([]string, error) {
+		return []string{binary, "serve", "--profile", "open", "--api", "off", "--log-level", "warn",
+			"--durability", level, "--data", dir, "--listen", "mqtt://{addr}"}, nil
+	}}
+}
+
 // brokers are those that this machine has.
 func brokers(sampan string) []contender {
-	level := func(level string) contender {
-		return contender{"sampan " + level, func(dir string) ([]string, error) {
-			return []string{sampan, "serve", "--profile", "open", "--api", "off", "--log-level", "warn",
-				"--durability", level, "--data", dir, "--listen", "mqtt://{addr}"}, nil
-		}}
-	}
-	all := []contender{level("memory"), level("os"), level("disk")}
+	all := []contender{sampanAt(sampan, "memory"), sampanAt(sampan, "os"), sampanAt(sampan, "disk")}
 	for _, path := range []string{"mosquitto", "/usr/sbin/mosquitto"} {
 		if mosquitto, err := exec.LookPath(path); err == nil {
 			all = append(all, contender{"mosquitto", func(dir string) ([]string, error) { return mosquittoCommand(mosquitto, dir) }})
@@ -48,21 +50,30 @@ func mosquittoCommand(mosquitto, dir string) ([]string, error) {
 	return []string{mosquitto, "-c", conf, "-p", "{port}"}, err
 }
 
-// turn starts the broker, measures it, and clears it away.
-func (s contender) turn(ctx context.Context, in string, publishers int, measure time.Duration) (t turn, err error) {
-	dir, err := os.MkdirTemp(in, "durable-*.tmp")
-	if err != nil {
-		return t, err
+// empty makes a directory and says how to remove it.
+func empty(in string) (dir string, clear func(), err error) {
+	if dir, err = os.MkdirTemp(in, "durable-*.tmp"); err == nil {
+		dir, err = filepath.Abs(dir)
 	}
-	defer os.RemoveAll(dir)
-	if dir, err = filepath.Abs(dir); err != nil {
-		return t, err
-	}
+	return dir, func() { os.RemoveAll(dir) }, err
+}
+
+func (s contender) start(ctx context.Context, dir string) (*proc.Server, error) {
 	words, err := s.command(dir)
 	if err != nil {
+		return nil, err
+	}
+	return proc.Start(ctx, words, nil)
+}
+
+// turn starts the broker, measures it, and clears it away.
+func (s contender) turn(ctx context.Context, in string, publishers int, measure time.Duration) (t turn, err error) {
+	dir, clear, err := empty(in)
+	if err != nil {
 		return t, err
 	}
-	running, err := proc.Start(ctx, words, nil)
+	defer clear()
+	running, err := s.start(ctx, dir)
 	if err != nil {
 		return t, err
 	}

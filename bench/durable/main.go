@@ -35,6 +35,13 @@ type Result struct {
 	P50        float64 `json:"p50Ms"` // 0 with a Rate of 0: no PUBACK came while it was measured
 	P99        float64 `json:"p99Ms"`
 	Rounds     int     `json:"rounds"`
+	Ratio      float64 `json:"rateToSampanDisk"` // 0: not known
+}
+
+// Report is everything that was measured.
+type Report struct {
+	Load     []Result  `json:"load"`
+	Recovery *Recovery `json:"recovery,omitempty"`
 }
 
 func run() error {
@@ -44,15 +51,16 @@ func run() error {
 	only := flag.String("only", "", "brokers to measure, by commas; all of them otherwise")
 	rounds := flag.Int("rounds", 3, "rounds in which every broker has its turn")
 	measure := flag.Duration("measure", 2*time.Second, "time that is measured in a turn, after a quarter of it to warm up")
+	stored := flag.Int("recover", 1_000_000, "messages stored before sampan is killed, to see how long it takes to be back; 0: do not")
 	asJSON := flag.Bool("json", false, "print JSON instead of a table")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 
 	if !*asJSON {
-		fmt.Println("| publishers | broker | messages/s | PUBACK p50 ms | p99 ms |\n|---:|---|---:|---:|---:|")
+		fmt.Println("| publishers | broker | messages/s | to sampan disk | PUBACK p50 ms | p99 ms |\n|---:|---|---:|---:|---:|---:|")
 	}
-	var results []Result
+	var report Report
 	for _, word := range strings.Split(*counts, ",") {
 		publishers, err := strconv.Atoi(word)
 		if err != nil || publishers < 1 {
@@ -71,25 +79,44 @@ func run() error {
 				taken[b.name] = append(taken[b.name], t)
 			}
 		}
+		disk := median(taken["sampan disk"], func(t turn) float64 { return t.rate })
 		for _, b := range brokers(*sampan) {
 			if turns := taken[b.name]; len(turns) > 0 {
 				r := Result{b.name, publishers, median(turns, func(t turn) float64 { return t.rate }),
-					median(turns, func(t turn) float64 { return t.p50 }), median(turns, func(t turn) float64 { return t.p99 }), len(turns)}
-				results = append(results, r)
+					median(turns, func(t turn) float64 { return t.p50 }), median(turns, func(t turn) float64 { return t.p99 }), len(turns), 0}
+				if disk > 0 {
+					r.Ratio = r.Rate / disk
+				}
+				report.Load = append(report.Load, r)
 				if !*asJSON {
-					fmt.Printf("| %d | %s | %.0f | %.2f | %.2f |\n", r.Publishers, r.Broker, r.Rate, r.P50, r.P99)
+					fmt.Printf("| %d | %s | %.0f | %.2f | %.2f | %.2f |\n", r.Publishers, r.Broker, r.Rate, r.Ratio, r.P50, r.P99)
 				}
 			}
 		}
 	}
+	if *stored > 0 {
+		r, err := sampanAt(*sampan, "disk").recovery(ctx, *dir, *stored)
+		if err != nil {
+			return fmt.Errorf("recovery: %w", err)
+		}
+		report.Recovery = &r
+		if !*asJSON {
+			fmt.Printf("\nAfter SIGKILL with %d messages of %d bytes in %d queues, stored at %.0f a second, sampan accepted connections\n"+
+				"%.2f s after its start, %.2f s for each million messages, with %.0f bytes of memory a message.\n",
+				r.Messages, payloadBytes, r.Queues, r.Stored, r.Seconds, r.PerMillion, r.Memory)
+		}
+	}
 	if *asJSON {
-		return json.NewEncoder(os.Stdout).Encode(results)
+		return json.NewEncoder(os.Stdout).Encode(report)
 	}
 	return nil
 }
 
-// median of one figure of the turns.
+// median of one figure of the turns; 0 without any.
 func median(turns []turn, figure func(turn) float64) float64 {
+	if len(turns) == 0 {
+		return 0
+	}
 	all := make([]float64, len(turns))
 	for i, t := range turns {
 		all[i] = figure(t)

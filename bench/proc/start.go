@@ -99,6 +99,10 @@ func (s *Server) Ended() <-chan struct{} { return s.child.Ended() }
 // Output is the end of what the program has printed.
 func (s *Server) Output() string { return s.output.String() }
 
+// Kill ends the program and what it has started without warning, and returns
+// when it has ended.
+func (s *Server) Kill() { s.child.End(syscall.SIGKILL, endTime) }
+
 // Stop asks the program and what it has started to end, kills them if they do
 // not, and returns when the program has ended.
 func (s *Server) Stop() {

@@ -144,9 +144,12 @@ func (l *Log) Sync(done func(error)) {
 		done(err)
 		return
 	}
+	first := len(l.waiters) == 0
 	l.waiters = append(l.waiters, done)
 	l.mu.Unlock()
-	l.signal()
+	if first { // who comes later is seen with the first one
+		l.signal()
+	}
 }
 
 // Wait is Sync for a caller that has nothing else to do.
