@@ -94,7 +94,7 @@ func (sh *shard[S]) find(p path) (*node[S], *list[S]) {
 		var level string
 		level, p.rest, p.more = strings.Cut(p.rest, "/")
 		switch {
-		case level == "#":
+		case level == "#" && !p.more: // else it is no filter, and nobody has it
 			return n, &n.multi
 		case level == "+" && !p.more:
 			return n, &n.single

@@ -72,8 +72,9 @@ func (t *Tree[S]) Subscribe(filter string, s S, qos byte) (replaced bool) {
 	return sh.subscribe(p, Entry[S]{s, qos})
 }
 
-// Unsubscribe removes s from filter and reports whether it was there. No Match
-// that begins after Unsubscribe has returned finds s by this filter.
+// Unsubscribe removes s from filter and reports whether it was there: from no
+// other, even if the filter is not valid. No Match that begins after
+// Unsubscribe has returned finds s by this filter.
 func (t *Tree[S]) Unsubscribe(filter string, s S) (removed bool) {
 	sh, p := t.place(filter)
 	return sh.unsubscribe(p, s)
