@@ -83,20 +83,6 @@ func identity(productKey, deviceName string) broker.Message {
 	}{productKey, deviceName})}
 }
 
-// PSKKey returns the pre-shared key that belongs to a PSK identity of the platform, for the listener of such
-// channels. It reports false for an identity that is not of a device that may log in.
-func (p *Platform) PSKKey(_ context.Context, identity []byte) (key []byte, ok bool) {
-	var id credential.PSKIdentity
-	if !id.Parse(identity) {
-		return nil, false
-	}
-	secret, standing := directory{p}.DeviceSecret(id.ProductKey, id.DeviceName)
-	if standing != credential.Enabled || len(secret) == 0 {
-		return nil, false
-	}
-	return id.AppendKey(nil, secret), true
-}
-
 // limitConnects keeps a device from connecting too often. Only logins that were good count: otherwise a
 // stranger could lock a device out.
 func (p *Platform) limitConnects(d *device.Device) *broker.Refusal {
