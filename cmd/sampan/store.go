@@ -52,7 +52,7 @@ func (s *storeFolder) explain(err error) error {
 	case errors.Is(err, wal.ErrLocked):
 		return fmt.Errorf("a broker runs on %s; stop it first: %w", s.data, err)
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there are no sessions in %s: %w", s.data, err)
+		return fmt.Errorf("there are no sessions in %s: no broker has run on it, or with --durability memory", s.data)
 	}
 	return err
 }
