@@ -129,6 +129,13 @@ func storm(t *testing.T, kind string) {
 		length /= 2
 	}
 	<-time.After(length)
+	if kind != "failing" {
+		// A busy machine takes longer to make a storm.
+		eventually(t, "a storm", func() bool {
+			s := b.Stats()
+			return s.Ended["taken-over"] > 0 && s.Ended["kicked"] > 0 && s.Ended["protocol-violation"] > 0 && s.Redelivered > 0
+		})
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), brokertest.Patience)
 	defer cancel()
 	for range 3 {
@@ -156,9 +163,6 @@ func storm(t *testing.T, kind string) {
 	}
 	if sum != s.Accepted+s.Ended["too-many-connections"] {
 		t.Errorf("%d connections were accepted and %d shed, %d ended: %v", s.Accepted, s.Ended["too-many-connections"], sum, s.Ended)
-	}
-	if kind != "failing" && (s.Ended["taken-over"] == 0 || s.Ended["kicked"] == 0 || s.Ended["protocol-violation"] == 0 || s.Redelivered == 0) {
-		t.Errorf("this was no storm: %+v", s)
 	}
 	eventually(t, "every goroutine has gone", func() bool { return runtime.NumGoroutine() <= before })
 	if buf := make([]byte, 1<<20); strings.Contains(string(buf[:runtime.Stack(buf, true)]), "sampan/broker.(*") {
