@@ -83,6 +83,8 @@ type remarkLine struct {
 type searchSection struct {
 	Title, Outcome string
 	SVG            template.HTML
+	Head           []string // of the steps
+	Rows           [][]string
 }
 
 // page gathers what the page shows.
@@ -299,6 +301,6 @@ func searched(h *bench.Highest, color int) searchSection {
 	}
 	return searchSection{
 		Title:   fmt.Sprintf("%s: highest rate with p99 within %s", h.Target, value(h.P99, "µs")),
-		Outcome: outcome, SVG: c.svg(),
+		Outcome: outcome, SVG: c.svg(), Head: append([]string{"rate"}, stepHead...), Rows: stepRows(h),
 	}
 }

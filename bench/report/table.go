@@ -152,7 +152,7 @@ func remarks(r *bench.Result) (all []string) {
 		all = append(all, "FAULT "+f.Error())
 	}
 	if b := r.Bottleneck(); b != "" {
-		all = append(all, "NO BROKER FIGURE: the generator was the bottleneck: "+b)
+		all = append(all, "NO BROKER FIGURE"+inSome(r)+": the generator was the bottleneck: "+b)
 	}
 	for i := range r.Rounds {
 		for _, note := range r.Rounds[i].Notes {
@@ -160,6 +160,21 @@ func remarks(r *bench.Result) (all []string) {
 		}
 	}
 	return append(all, crowd(r)...)
+}
+
+// inSome says in how many rounds the generator was the bottleneck, unless it
+// was in all of them.
+func inSome(r *bench.Result) string {
+	n := 0
+	for i := range r.Rounds {
+		if r.Rounds[i].Bottleneck != "" {
+			n++
+		}
+	}
+	if n == len(r.Rounds) {
+		return ""
+	}
+	return fmt.Sprintf(" in %d of %d rounds", n, len(r.Rounds))
 }
 
 // crowdedFrom is the share of waiting from which a reader should know of it.
@@ -204,12 +219,11 @@ func account(r *bench.Result) string {
 	return text
 }
 
-// search writes a search's steps.
-func (t *table) search(h *bench.Highest) {
-	t.line("%s: highest rate with p99 within %s", h.Target, value(h.P99, "µs"))
-	t.line("")
-	columns := tabwriter.NewWriter(t.to, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(columns, "rate\tp50\tp99\tp99.9\t\t")
+// stepHead names what stepRows has besides the rate.
+var stepHead = []string{"p50", "p99", "p99.9", ""}
+
+// stepRows are a search's steps: rate, latencies, and why a rate is not good.
+func stepRows(h *bench.Highest) (rows [][]string) {
 	for _, s := range h.Steps {
 		cells := []string{short(s.Rate) + "/s"}
 		for _, name := range []string{"latency_p50", "latency_p99", "latency_p99.9"} {
@@ -219,7 +233,18 @@ func (t *table) search(h *bench.Highest) {
 				cells = append(cells, "-")
 			}
 		}
-		cells = append(cells, cmp.Or(s.Limit, "good"))
+		rows = append(rows, append(cells, cmp.Or(s.Limit, "good")))
+	}
+	return rows
+}
+
+// search writes a search's steps.
+func (t *table) search(h *bench.Highest) {
+	t.line("%s: highest rate with p99 within %s", h.Target, value(h.P99, "µs"))
+	t.line("")
+	columns := tabwriter.NewWriter(t.to, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(columns, "rate\t"+strings.Join(stepHead, "\t")+"\t")
+	for _, cells := range stepRows(h) {
 		fmt.Fprintln(columns, strings.Join(cells, "\t")+"\t")
 	}
 	if err := columns.Flush(); t.err == nil {

@@ -58,7 +58,7 @@ func (c *benchClients) register(command *cobra.Command) {
 		f.StringVar(&c.username, "username", "", "user name of every client, without --devices")
 		f.StringVar(&c.password, "password", "", "password of every client, without --devices")
 		f.Var(&c.patience, "connect-timeout", "how long a client may take to connect and subscribe")
-		f.StringVar(&c.api, "api", "", "`ADDR` of the server-side HTTP API by which rrpc calls devices; otherwise an MQTT client does")
+		f.StringVar(&c.api, "api", "", "`HOST:PORT` of the server-side HTTP API by which rrpc calls devices; otherwise an MQTT client does")
 		f.StringVar(&c.keyID, "access-key-id", "", "id of the access key that signs the calls; $SAMPAN_ACCESS_KEY_ID sets it too")
 		f.StringVar(&c.keySecret, "access-key-secret", "", "its secret; $SAMPAN_ACCESS_KEY_SECRET sets it too")
 	})
@@ -121,7 +121,10 @@ func (c *benchClients) use(command *cobra.Command, config *bench.Config) error {
 	if c.api == "" || config.Scenario.Kind != scenario.RRPC {
 		return nil
 	}
-	caller, err := control.API(c.api, c.keyID, c.keySecret)
+	if strings.HasPrefix(c.api, "https:") {
+		return cli.Usagef(command, "--api %s: the calls of a measurement are made over plain HTTP", c.api)
+	}
+	caller, err := control.APIThrough(new(callTransport), c.api, c.keyID, c.keySecret)
 	if err != nil {
 		return err
 	}

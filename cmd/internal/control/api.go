@@ -12,12 +12,14 @@ import (
 	"time"
 )
 
-// mostIdle is how many connections stay open for calls that come many at a time.
-const mostIdle = 1024
-
 // API returns the Caller for a broker that is reached by its server-side HTTP API only: a host and port, or
 // a URL. What the API cannot do fails and says so.
 func API(address, accessKeyID, accessKeySecret string) (Caller, error) {
+	return APIThrough(nil, address, accessKeyID, accessKeySecret)
+}
+
+// APIThrough is API with a transport other than net/http's own, for plain http addresses.
+func APIThrough(transport http.RoundTripper, address, accessKeyID, accessKeySecret string) (Caller, error) {
 	if !strings.Contains(address, "://") {
 		address = "http://" + address
 	}
@@ -29,8 +31,6 @@ func API(address, accessKeyID, accessKeySecret string) (Caller, error) {
 	if accessKeyID == "" || accessKeySecret == "" {
 		return nil, errors.New("calls of the API are signed: an access key's id and secret are needed; 'sampan accesskey create' makes one")
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, mostIdle
 	return &api{
 		endpoint: u.String(), key: accessKeyID, secret: accessKeySecret,
 		client: &http.Client{Transport: transport}, now: time.Now,
