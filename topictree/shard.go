@@ -94,7 +94,7 @@ func (sh *shard[S]) find(p path) (*node[S], *list[S]) {
 		var level string
 		level, p.rest, p.more = strings.Cut(p.rest, "/")
 		switch {
-		case level == "#" && !p.more: // else it is no filter, and nobody has it
+		case level == "#" && !p.more: // else it is no valid filter, but not that of another either
 			return n, &n.multi
 		case level == "+" && !p.more:
 			return n, &n.single
@@ -120,7 +120,7 @@ func (sh *shard[S]) grow(p path) *list[S] {
 		var level string
 		level, p.rest, p.more = strings.Cut(p.rest, "/")
 		switch {
-		case level == "#":
+		case level == "#" && !p.more:
 			return &n.multi
 		case level == "+" && !p.more:
 			return &n.single
