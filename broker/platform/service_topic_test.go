@@ -42,3 +42,32 @@ func TestAServiceIsCalledWhereTheDeviceListens(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A sub-device of such a gateway is called there, too, and its gateway answers for it.
+func TestAServiceOfASubDeviceIsCalledWhereItsGatewayListens(t *testing.T) {
+	s := gatewaySite(t)
+	c := s.connect(productKey, "gw-a", "secret-a", ",_ss=1,ext=3")
+	if code := ask(t, c, topo("gw-a", "add"), []any{signedSub("sub1", subSecret)}); code != 200 {
+		t.Fatalf("topo/add: %d", code)
+	}
+	if code := ask(t, c, combine("gw-a", "login"), signedSub("sub1", subSecret)); code != 200 {
+		t.Fatalf("login: %d", code)
+	}
+	topic := s.ServiceTopic(subProduct, "sub1", "timer")
+	if want := "/sys/" + subProduct + "/sub1/thing/service/timer"; topic != want {
+		t.Fatalf("topic %q, want %q", topic, want)
+	}
+	done := make(chan error, 1)
+	go func() {
+		a, err := s.RRPC(t.Context(), subProduct, "sub1", []byte("{}"), topic, 5*time.Second)
+		if err == nil && string(a.Payload) != "done" {
+			t.Errorf("answer %q", a.Payload)
+		}
+		done <- err
+	}()
+	p := c.NextPublish()
+	c.Publish(string(p.Topic), "done", 0)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
