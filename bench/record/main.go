@@ -236,7 +236,7 @@ func outcome(c *cell, entries []entry) string {
 		case s.N == 0:
 			text += "no figure"
 		default:
-			text += short(s.Median) + spread(e, c.metric)
+			text += inUnit(c.metric, s.Median) + spread(e, c.metric)
 		}
 		if e.Bottleneck != "" {
 			text += " (generator was the bottleneck)"
@@ -244,6 +244,17 @@ func outcome(c *cell, entries []entry) string {
 		all = append(all, text)
 	}
 	return strings.Join(all, ", ")
+}
+
+// inUnit writes a figure with its unit, where it has one.
+func inUnit(metric string, v float64) string {
+	switch {
+	case strings.HasPrefix(metric, "latency_"):
+		return micros(v)
+	case metric == perIdle:
+		return short(v) + " KB"
+	}
+	return short(v)
 }
 
 // describe lists the steps.

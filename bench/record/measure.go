@@ -58,6 +58,7 @@ func run(ctx context.Context, c *cell, cores int, p pace, on processors, program
 		return nil, err
 	}
 	config.CPUs, config.Progress = on.generator, progress
+	config.Load.ConnectTime, config.Load.StallTime = patience, patience/3
 	var targets []bench.Target
 	for _, program := range programs {
 		targets = append(targets, bench.Target{Name: program.name, Command: program.command(cores), CPUs: on.broker})
@@ -87,6 +88,9 @@ func run(ctx context.Context, c *cell, cores int, p pace, on processors, program
 	return entries, nil
 }
 
+// patience is how long a client may take to connect and to subscribe to 1,000 filters: some brokers need seconds.
+const patience = 30 * time.Second
+
 func withTarget(c bench.Config, t bench.Target) bench.Config {
 	c.Target = t
 	return c
@@ -95,7 +99,7 @@ func withTarget(c bench.Config, t bench.Target) bench.Config {
 // call measures calls of devices by the binary itself, which knows how devices sign and how servers call.
 func call(ctx context.Context, c *cell, p pace, on processors, binary string) ([]entry, error) {
 	words := []string{"bench", c.name, "--json", "--repeats", strconv.Itoa(p.rounds),
-		"--warmup", p.warmup.String(), "--duration", p.timed.String()}
+		"--warmup", max(p.warmup, callWarmup).String(), "--duration", p.timed.String()}
 	if len(on.broker) > 0 {
 		words = append(words, "--cpus", list(on.generator), "--broker-cpus", list(on.broker))
 	}
@@ -118,6 +122,9 @@ func call(ctx context.Context, c *cell, p pace, on processors, binary string) ([
 	}
 	return []entry{entryOf(c, 1, sampan, on.shared, r.Results[0])}, nil
 }
+
+// callWarmup is the shortest warm-up of calls: a thousand callers connect in it.
+const callWarmup = time.Second
 
 func list(cpus []int) string {
 	var words []string

@@ -140,8 +140,8 @@ func (c *benchClients) use(command *cobra.Command, config *bench.Config) error {
 	return nil
 }
 
-// callTimeout is how long a device has to answer.
-const callTimeout = 5 * time.Second
+// callTimeout is how long a device has to answer: as long as the platform allows.
+const callTimeout = 8 * time.Second
 
 // read reads the file of devices.
 func (c *benchClients) read() error {

@@ -147,7 +147,7 @@ func TestBenchNamesWhatABrokerDoesWrong(t *testing.T) {
 			var out, told bytes.Buffer
 			status := cli.Run(ctx, root(), []string{
 				"bench", "fanout", "--addr", c.wrong.listen(t), "--subscribers", "1", "--qos", "1", "--window", "4", "--payload", "32",
-				"--warmup", "20ms", "--duration", "100ms", "--cooldown", "0s", "--connect-timeout", "1s", "--stall-timeout", "300ms",
+				"--warmup", "20ms", "--duration", "100ms", "--cooldown", "0s", "--connect-timeout", "4s", "--stall-timeout", "3s",
 			}, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &told})
 			if ctx.Err() != nil {
 				t.Error("it did not end by itself")
