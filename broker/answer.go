@@ -9,20 +9,22 @@ import (
 
 // answers is the acknowledgements of one client that wait for the store. They go out in their order.
 type answers struct {
-	mu      sync.Mutex
-	waiting int
-	below   chan struct{} // closed when there are few again; nil: nobody waits for that
-	closed  bool
+	mu       sync.Mutex
+	waiting  int
+	messages int           // that they acknowledge
+	below    chan struct{} // closed when there are few again; nil: nobody waits for that
+	closed   bool
 }
 
 // maxAnswers is how many chunks' acknowledgements may wait for the store before the client is no longer
 // read from.
 const maxAnswers = 128
 
-// waitForStore holds up the client's reader while too much waits for the store.
-func (a *answers) waitForStore() {
+// waitForStore holds up the client's reader while too much waits for the store: answers, or messages without
+// their acknowledgement, unless most is 0.
+func (a *answers) waitForStore(most int) {
 	a.mu.Lock()
-	if a.waiting < maxAnswers || a.closed {
+	if a.waiting < maxAnswers && (most == 0 || a.messages < most) || a.closed {
 		a.mu.Unlock()
 		return
 	}
@@ -50,22 +52,25 @@ func (a *answers) wake() {
 	}
 }
 
-// enter reports whether an answer must wait, and if so counts it.
-func (a *answers) enter(stored bool) bool {
+// enter reports whether an answer that acknowledges messages must wait, and if so counts it.
+func (a *answers) enter(stored bool, messages int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !stored && a.waiting == 0 {
 		return false
 	}
 	a.waiting++
+	a.messages += messages
 	return true
 }
 
 // leave counts an answer that has gone out.
-func (a *answers) leave() {
+func (a *answers) leave(messages, most int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.waiting--; a.waiting <= maxAnswers/2 {
+	a.waiting--
+	a.messages -= messages
+	if a.waiting <= maxAnswers/2 && (most == 0 || a.messages < most) {
 		a.wake()
 	}
 }
@@ -80,13 +85,14 @@ func (c *conn) acknowledge(w *work) {
 	for _, id := range w.acks {
 		w.scratch = packet.AppendPuback(w.scratch, id)
 	}
-	c.answer(w.scratch, w.stored, &w.batch)
+	c.answer(w.scratch, w.stored, len(w.acks), &w.batch)
 }
 
 // answer sends a packet to the client: at once, or, if the store has noted something that it acknowledges,
-// when that holds. An answer never overtakes another. p is copied if it has to wait.
-func (c *conn) answer(p []byte, stored bool, from *batch) {
-	if !c.answers.enter(stored) {
+// when that holds. An answer never overtakes another. p is copied if it has to wait. messages is how many it
+// acknowledges.
+func (c *conn) answer(p []byte, stored bool, messages int, from *batch) {
+	if !c.answers.enter(stored, messages) {
 		c.out.control(p, from)
 		return
 	}
@@ -101,6 +107,6 @@ func (c *conn) answer(p []byte, stored bool, from *batch) {
 		c.out.control(p, &w.batch)
 		w.batch.flush()
 		works.Put(w)
-		c.answers.leave()
+		c.answers.leave(messages, c.mostUnacknowledged())
 	})
 }

@@ -86,6 +86,10 @@ type Principal struct {
 	// MaxSubscriptions bounds the client's own subscriptions. 0: the broker's Options decide.
 	MaxSubscriptions int
 
+	// MaxUnacknowledged bounds the QoS 1 messages from the client that wait for their PUBACK, because the
+	// store has to be waited for: with as many or more of them nothing more is read. 0: no such limit.
+	MaxUnacknowledged int
+
 	// KeepAlive replaces the keep-alive that CONNECT asked for; negative: none. 0: as asked.
 	KeepAlive time.Duration
 
@@ -115,6 +119,14 @@ type Quota interface {
 	Publish(now int64, qos byte, bytes int) Verdict
 	// Read accounts bytes that have been read, and returns for how long nothing more is to be read.
 	Read(now int64, bytes int) time.Duration
+}
+
+// WriteQuota is implemented by a Quota that limits what is sent to the client, too.
+type WriteQuota interface {
+	// Written accounts bytes that have been written, and returns for how long nothing more is to be
+	// written; what is sent meanwhile waits like everything that the client does not take. Calls come one
+	// at a time, on different goroutines; it must not block.
+	Written(now int64, bytes int) time.Duration
 }
 
 // Verdict is an answer with its reason. The zero Verdict refuses without one.

@@ -74,7 +74,7 @@ func (c *conn) serve() {
 func (c *conn) run(rest []byte) {
 	for {
 		c.out.waitForRoom()
-		c.answers.waitForStore()
+		c.answers.waitForStore(c.mostUnacknowledged())
 		buf, n, err := c.socket.Fill(rest)
 		if err != nil {
 			block.Put(rest)
@@ -93,6 +93,14 @@ func (c *conn) run(rest []byte) {
 		}
 	}
 	c.finish()
+}
+
+// mostUnacknowledged is how many of the client's messages may wait for the store; 0: any number.
+func (c *conn) mostUnacknowledged() int {
+	if c.principal == nil {
+		return 0
+	}
+	return c.principal.MaxUnacknowledged
 }
 
 // handleChunk handles the packets in buf[:n], of which the first had bytes were there before, and returns the

@@ -276,6 +276,11 @@ func (cl *client) open(c *conn) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	c.out.roomMade = c.roomMade
+	if q, ok := c.principal.Quota.(WriteQuota); ok {
+		c.out.mu.Lock()
+		c.out.pace = q
+		c.out.mu.Unlock()
+	}
 	cl.out.Store(&c.out)
 }
 

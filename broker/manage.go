@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sampan/session"
+	"sampan/topictree"
 )
 
 // ClientInfo describes a client at one moment.
@@ -59,6 +60,22 @@ func (cl *client) info() (ClientInfo, bool) {
 		}
 	}
 	return i, cl.session != nil
+}
+
+// Subscribers is to how many clients a message on the topic would go, without the one with the key except
+// and without subscribers within the process. Given a topic filter, it counts those who have subscribed to
+// a wider one or to the same.
+func (b *Broker) Subscribers(topic, except string) (n int) {
+	var m topictree.Matches[*client]
+	b.tree.Match([]byte(topic), &m)
+	for _, chunk := range m.Chunks() {
+		for i := range chunk {
+			if cl := chunk[i].Subscriber; cl.handler == nil && cl.key != except {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // Disconnect closes a client's connection, for example because its device was disabled; why goes into the

@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"sampan/broker/internal/block"
 	"sampan/broker/internal/netx"
@@ -30,9 +31,11 @@ type outbound struct {
 	views    int       // how many of borrowed are in use
 	pending  []byte    // block: bytes behind borrowed
 	rest     []byte    // what the writer goroutine is writing
-	waiting  int       // bytes in pending and rest
-	shared   int       // of these, how many count in Broker.outboundBytes
-	starved  bool      // QoS 1 messages wait in the session for room here
+	pace     WriteQuota
+	paused   int64 // until then nothing is written, in the ticker's nanoseconds
+	waiting  int   // bytes in pending and rest
+	shared   int   // of these, how many count in Broker.outboundBytes
+	starved  bool  // QoS 1 messages wait in the session for room here
 	closed   bool
 	closing  bool // close the socket when everything is written
 	writing  bool // the writer goroutine was started
@@ -174,7 +177,7 @@ func (o *outbound) flush(bufs [][]byte) [][]byte {
 			o.mu.Unlock()
 			return bufs
 		}
-		if !o.socket.Direct() || o.starved || round == flushRounds {
+		if !o.socket.Direct() || o.starved || round == flushRounds || o.pauseLeft() > 0 {
 			o.handOver(0, o.borrowed[:o.views], o.pending)
 			o.mu.Unlock()
 			return bufs
@@ -196,6 +199,7 @@ func (o *outbound) flush(bufs [][]byte) [][]byte {
 		o.broker.stats.bytesSent.Add(uint64(n))
 
 		o.mu.Lock()
+		o.pay(n)
 		if n < total && !o.closed {
 			o.handOver(n, bufs, o.pending)
 			o.mu.Unlock()
@@ -258,13 +262,53 @@ func (o *outbound) handOver(skip int, bufs [][]byte, pending []byte) {
 func (o *outbound) write(wake <-chan struct{}) {
 	defer o.broker.goroutines.done()
 	for range wake {
-		for o.writeRest() {
+		for o.writeRest(wake) {
+		}
+	}
+}
+
+// pay accounts n bytes that were written. Called with mu held, by who has the claim.
+func (o *outbound) pay(n int) {
+	if o.pace == nil {
+		return
+	}
+	now := o.broker.ticker.Nanos()
+	if wait := o.pace.Written(now, n); wait > 0 {
+		o.paused = now + int64(wait)
+	}
+}
+
+// pauseLeft is for how long nothing is to be written. Called with mu held.
+func (o *outbound) pauseLeft() time.Duration {
+	if o.paused == 0 {
+		return 0
+	}
+	left := time.Duration(o.paused - o.broker.ticker.Nanos())
+	if left <= 0 {
+		o.paused = 0
+	}
+	return left
+}
+
+// sleep waits out a pause, or until the outbound is closed.
+func (o *outbound) sleep(d time.Duration, wake <-chan struct{}) {
+	over := make(chan struct{})
+	timer := o.broker.opts.Clock.AfterFunc(d, func() { close(over) })
+	defer timer.Stop()
+	for {
+		select {
+		case <-over:
+			return
+		case _, open := <-wake: // whatever there is to be done will be, after the pause
+			if !open {
+				return
+			}
 		}
 	}
 }
 
 // writeRest writes one piece and reports whether there is more to do for now.
-func (o *outbound) writeRest() bool {
+func (o *outbound) writeRest(wake <-chan struct{}) bool {
 	o.mu.Lock()
 	if o.closed {
 		o.discard()
@@ -300,6 +344,11 @@ func (o *outbound) writeRest() bool {
 		}
 		return false
 	}
+	if left := o.pauseLeft(); left > 0 {
+		o.mu.Unlock()
+		o.sleep(left, wake)
+		return true
+	}
 	rest := o.rest
 	o.mu.Unlock()
 
@@ -313,6 +362,7 @@ func (o *outbound) writeRest() bool {
 	}
 	o.broker.stats.bytesSent.Add(uint64(len(rest)))
 	o.mu.Lock()
+	o.pay(len(rest))
 	o.rest = nil
 	o.waiting -= len(rest)
 	o.shared -= len(rest)

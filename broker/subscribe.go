@@ -38,7 +38,7 @@ func (c *conn) subscribe(w *work, f packet.Frame) error {
 	}
 	ack := packet.Suback{ID: p.ID, Codes: codes}
 	w.scratch = ack.AppendTo(w.scratch[:0])
-	c.answer(w.scratch, c.flush(), &w.batch)
+	c.answer(w.scratch, c.flush(), 0, &w.batch)
 	return nil
 }
 
@@ -128,6 +128,6 @@ func (c *conn) unsubscribe(w *work, f packet.Frame) error {
 		}
 	}
 	w.scratch = packet.AppendUnsuback(w.scratch[:0], p.ID)
-	c.answer(w.scratch, c.flush(), &w.batch)
+	c.answer(w.scratch, c.flush(), 0, &w.batch)
 	return nil
 }

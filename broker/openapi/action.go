@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"sampan/broker"
@@ -36,16 +35,22 @@ type Backend struct {
 	Quantities *quota.Limits
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
+	// IDs numbers the messages. nil: a source of their own. See platform.Platform.IDs.
+	IDs *rrpc.IDs
+	// Downlink accounts a message to a device, or to many if d is nil; its error refuses it. nil: no limit.
+	Downlink func(d *device.Device) error
+	// Meter is told what the limits refuse. nil: one that only logs.
+	Meter *quota.Meter
 
-	lastMessage atomic.Uint64
-	limits      rates
-	applied     applications
+	limits  rates
+	applied applications
 }
 
 // Broker is what the actions need of the broker.
 type Broker interface {
 	Publish(ctx context.Context, topic string, payload []byte, qos byte) (receivers int, err error)
 	Deliver(ctx context.Context, key, topic string, payload []byte, qos byte) error
+	Subscribers(topic, except string) int
 	Client(key string) (broker.ClientInfo, bool)
 	Clients(f func(broker.ClientInfo) bool)
 }
@@ -55,7 +60,16 @@ func (b *Backend) Actions() map[string]Action {
 	if b.Now == nil {
 		b.Now = time.Now
 	}
-	b.limits.prepare(b.Quantities, b.Now())
+	if b.IDs == nil {
+		b.IDs = rrpc.NewIDs(nil)
+	}
+	if b.Downlink == nil {
+		b.Downlink = func(*device.Device) error { return nil }
+	}
+	if b.Meter == nil {
+		b.Meter = new(quota.Meter)
+	}
+	b.limits.prepare(b.Quantities, b.Meter, b.Now())
 	actions := map[string]Action{
 		"Pub":          b.pub,
 		"BatchPub":     b.batchPub,
@@ -116,20 +130,12 @@ func (b *Backend) Actions() map[string]Action {
 // sortedKeys returns a map's keys in order, so that answers are the same every time.
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// messageID is a new number for a message, of 19 digits like those of the platform's.
-func (b *Backend) messageID() uint64 {
-	now := uint64(b.Now().UnixMilli()) << 20
-	for {
-		last := b.lastMessage.Load()
-		id := max(now, last+1)
-		if b.lastMessage.CompareAndSwap(last, id) {
-			return id
-		}
-	}
-}
-
-// translate turns an error of the registry into the API's answer.
+// translate turns an error of the registry, or of a limit, into the API's answer.
 func translate(err error) error {
+	var much *quota.Exceeded
+	if errors.As(err, &much) {
+		return failed("iot.messagebroker.RateLimit", much.Detail)
+	}
 	for _, t := range []struct {
 		err     error
 		code    string

@@ -8,8 +8,16 @@ import (
 	"sampan/broker/device"
 )
 
-// maxRegister is how many devices one batch may make (platform: 1,000).
-const maxRegister = 1000
+// maxNames bounds the names in one request where the table has no limit.
+const maxNames = 10_000
+
+// registerBatch is how many devices one batch may make.
+func (b *Backend) registerBatch() int {
+	if n := b.limits.table.RegisterBatch; n > 0 {
+		return min(n, maxNames)
+	}
+	return maxNames
+}
 
 // applications are the batches of devices that were applied for: checked, and made when that is asked for.
 // The last maxApplications are kept.
@@ -63,7 +71,7 @@ func (b *Backend) batchRegisterDevice(_ context.Context, p Params) (object, erro
 		return nil, err
 	}
 	n, err := p.number("Count", 0)
-	if err != nil || n < 1 || n > maxRegister {
+	if err != nil || n < 1 || b.limits.over("register-batch", product.Key, n, b.registerBatch()) {
 		return nil, invalid("Count", p.Get("Count"))
 	}
 	made, err := b.Registry.CreateDevices(product.Key, make([]device.DeviceSpec, n))
@@ -85,9 +93,9 @@ func (b *Backend) batchCheckDeviceNames(_ context.Context, p Params) (object, er
 	if err != nil {
 		return nil, err
 	}
-	names, ok := p.list("DeviceName", maxRegister)
-	if !ok {
-		return nil, invalid("DeviceName.N", "1 to 1,000 names")
+	names, ok := p.list("DeviceName", maxNames)
+	if !ok || b.limits.over("register-batch", product.Key, len(names), b.registerBatch()) {
+		return nil, invalid("DeviceName.N", "1 to "+text(b.registerBatch())+" names")
 	}
 	invalidNames := []string{}
 	seen := make(map[string]bool, len(names))

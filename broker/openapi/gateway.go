@@ -57,7 +57,7 @@ func (b *Backend) notifyAddThingTopo(_ context.Context, p Params) (object, error
 	if err := b.Gateways.NotifyAdd(g, subs...); err != nil {
 		return nil, failed("iot.device.OfflineDevice", "The gateway "+d+" is not connected, or does not listen to the topic.")
 	}
-	return object{{"Data", object{{"MessageId", text(b.messageID())}}}}, nil
+	return object{{"Data", object{{"MessageId", text(b.IDs.Next())}}}}, nil
 }
 
 // removeThingTopo takes a sub-device out of its gateway's topology.

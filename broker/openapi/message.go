@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sampan/broker/device"
+	"sampan/broker/quota"
 	"sampan/broker/rrpc"
 )
 
@@ -86,17 +87,21 @@ func deviceOf(productKey, topic string) (name string, ok bool) {
 
 // send publishes to a device that exists, on a topic that its product lets it subscribe to.
 func (b *Backend) send(ctx context.Context, product *device.Product, name, topic string, content []byte, qos byte) (id string, err error) {
-	if _, err := b.Registry.Device(product.Key, name); err != nil {
+	d, err := b.Registry.Device(product.Key, name)
+	if err != nil {
 		return "", translate(err)
 	}
 	if !b.MayReceive(product.Key, name, topic) {
 		return "", failed("iot.messagebroker.TopicTemplateIsNotFound",
 			"No topic category of the product lets the device subscribe to "+topic+".")
 	}
+	if err := b.Downlink(&d); err != nil {
+		return "", translate(err)
+	}
 	if _, err := b.Broker.Publish(ctx, topic, content, qos); err != nil {
 		return "", failed("iot.messagebroker.PublishMessageFailed", err.Error())
 	}
-	return strconv.FormatUint(b.messageID(), 10), nil
+	return strconv.FormatUint(b.IDs.Next(), 10), nil
 }
 
 // rrpc calls a device.
@@ -131,6 +136,8 @@ func (b *Backend) rrpc(ctx context.Context, p Params) (object, error) {
 		return nil, failed("iot.messagebroker.InvalidTimeoutValue", err.Error())
 	case errors.Is(err, rrpc.ErrTooMany):
 		return nil, failed("iot.messagebroker.RateLimit", err.Error())
+	case errors.As(err, new(*quota.Exceeded)):
+		return nil, translate(err)
 	}
 	// The call was valid, whatever became of it.
 	result := object{{"RrpcCode", string(rrpc.CodeOf(err))}}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sampan/broker/alink"
+	"sampan/broker/alink/envelope"
 	"sampan/broker/device"
 	"sampan/broker/rrpc"
 )
@@ -42,8 +43,10 @@ func asked(err error) error {
 		return failed("iot.tsl.InvalidServiceIdentifier", err.Error())
 	case errors.Is(err, alink.ErrNotSubscribed):
 		return failed("iot.device.OfflineDevice", "The device is not connected, or does not listen to the topic.")
+	case errors.Is(err, alink.ErrAnswer):
+		return failed("iot.messagebroker.RrpcFailed", err.Error())
 	}
-	return err
+	return translate(err)
 }
 
 // syncServiceTimeout is how long a synchronous service may take (platform: 5 s).
@@ -179,10 +182,13 @@ func (b *Backend) updateDeviceShadow(_ context.Context, p Params) (object, error
 	}
 	err = b.Services.UpdateShadow(d.Product().Key, string(d.Name()), []byte(p.Get("ShadowMessage")))
 	var bad *alink.ShadowError
-	if errors.As(err, &bad) {
+	switch {
+	case errors.As(err, &bad) && bad.Code == int(envelope.TooMany):
+		return nil, failed("iot.messagebroker.RateLimit", bad.Message)
+	case bad != nil:
 		return nil, failed("iot.shadow.Error"+strconv.Itoa(bad.Code), bad.Message)
 	}
-	return object{}, err
+	return object{}, translate(err)
 }
 
 // tags are a device's attributes, as [{"attrKey","attrValue"}].

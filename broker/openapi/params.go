@@ -2,7 +2,6 @@ package openapi
 
 import (
 	"encoding/base64"
-	"net"
 	"net/url"
 	"strconv"
 	"time"
@@ -83,12 +82,4 @@ func invalid(name, value string) *Error {
 		value = value[:64] + "..."
 	}
 	return failed("iot.common.InvalidFormattedParameter", "The parameter "+name+" is not valid: "+value)
-}
-
-// host is an address without its port.
-func host(addr string) string {
-	if h, _, err := net.SplitHostPort(addr); err == nil {
-		return h
-	}
-	return addr
 }

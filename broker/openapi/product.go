@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"sampan/broker/device"
 )
@@ -207,24 +206,6 @@ func (b *Backend) deleteProductTopic(_ context.Context, p Params) (object, error
 	}
 	return object{}, translate(b.Registry.DeleteCategory(product.Key, c.ID))
 }
-
-// utc is a time as the API writes it, empty if there is none.
-func utc(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02T15:04:05.000Z")
-}
-
-// local is a time in the platform's own zone.
-func local(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.In(beijing).Format("2006-01-02 15:04:05")
-}
-
-var beijing = time.FixedZone("UTC+8", 8*60*60)
 
 func collect[T any](seq func(func(T) bool), skip, n int) (list []T, total int) {
 	for v := range seq {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"sampan/broker/rrpc"
 )
 
 // Version is the version of the API, and VersionBefore the one that it also answers to.
@@ -33,6 +35,8 @@ type Options struct {
 	AccessKey func(id string) (secret string, ok bool)
 	// Actions are what can be asked for, by name. Required: see Actions.
 	Actions map[string]Action
+	// IDs numbers the messages of streams. nil: a source of their own.
+	IDs *rrpc.IDs
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
 	// Logger gets a line for each request that is refused. nil: slog.Default().
@@ -58,6 +62,9 @@ func NewServer(o Options) *Server {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.IDs == nil {
+		o.IDs = rrpc.NewIDs(nil)
 	}
 	return &Server{opts: o}
 }

@@ -39,6 +39,7 @@ type site struct {
 	url      string
 	Registry *device.Registry
 	Broker   *broker.Broker
+	Platform *platform.Platform
 	Clock    *brokertest.Clock
 	Log      *brokertest.Log
 	streams  *openapi.Streams
@@ -47,18 +48,24 @@ type site struct {
 	nonce int
 }
 
-func start(t testing.TB) *site {
+func start(t testing.TB, change ...func(*quota.Limits)) *site {
 	t.Helper()
+	limits := quota.Platform()
+	for _, c := range change {
+		c(limits)
+	}
 	s := &site{Clock: brokertest.NewClock(), Log: brokertest.NewLog(), t: t}
 	s.Registry = device.New(device.Options{Now: s.Clock.Now, MaxCategoriesPerProduct: 50})
-	p := platform.New(platform.Options{Registry: s.Registry, Clock: s.Clock, Logger: s.Log.Logger()})
+	p := platform.New(platform.Options{Registry: s.Registry, Clock: s.Clock, Logger: s.Log.Logger(), Quantities: limits})
+	s.Platform = p
 	var err error
 	if s.Broker, err = p.Broker(broker.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	backend := &openapi.Backend{
 		Registry: s.Registry, Broker: s.Broker, RRPC: p.RRPC, ServiceTopic: p.ServiceTopic, Key: p.SessionKey, MayReceive: p.MayReceive,
-		Services: p.Services(), Gateways: p.Gateways(), Quantities: quota.Platform(), Now: s.Clock.Now,
+		Services: p.Services(), Gateways: p.Gateways(), Quantities: limits, Now: s.Clock.Now,
+		IDs: p.IDs(), Downlink: p.Downlink, Meter: p.Meter(),
 	}
 	api := openapi.NewServer(openapi.Options{
 		AccessKey: func(id string) (string, bool) { return accessSecret, id == accessKey },

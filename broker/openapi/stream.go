@@ -54,11 +54,6 @@ type Streams struct {
 
 	mu   sync.Mutex // guards open
 	open int
-
-	ids struct {
-		sync.Mutex
-		last uint64
-	}
 }
 
 // Streams returns the handler of streams for the messages of a broker. It authenticates as the server does.
@@ -175,7 +170,7 @@ func (s *Streams) serve(w http.ResponseWriter, ctx context.Context, filter strin
 
 // event is a message as a server-sent event.
 func (s *Streams) event(m broker.Message) []byte {
-	id := strconv.FormatUint(s.id(), 10)
+	id := strconv.FormatUint(s.server.opts.IDs.Next(), 10)
 	e := Streamed{Topic: m.Topic, MessageID: id, GenerateTime: s.server.opts.Now().UnixMilli(), QoS: m.QoS}
 	if json.Valid(m.Payload) {
 		e.Content = m.Payload
@@ -187,12 +182,4 @@ func (s *Streams) event(m broker.Message) []byte {
 		return nil
 	}
 	return append(append([]byte("id: "+id+"\ndata: "), data...), "\n\n"...)
-}
-
-// id numbers the messages like the others of the API.
-func (s *Streams) id() uint64 {
-	s.ids.Lock()
-	defer s.ids.Unlock()
-	s.ids.last = max(uint64(s.server.opts.Now().UnixMilli())<<20, s.ids.last+1)
-	return s.ids.last
 }

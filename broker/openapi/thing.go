@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"sampan/broker/device"
+	"sampan/broker/internal/notation"
 )
 
 // registerDevice makes a device.
@@ -49,11 +50,11 @@ func (b *Backend) deviceData(d *device.Device) object {
 		{"DeviceSecret", i.DeviceSecret}, {"IotId", i.IotID}, {"Status", b.status(d)},
 		{"NodeType", int(d.Product().NodeType)}, {"Region", "local"},
 	}.and("Nickname", i.Nickname).
-		and("GmtCreate", local(i.Created)).and("UtcCreate", utc(i.Created)).
-		and("GmtActive", local(i.Activated)).and("UtcActive", utc(i.Activated))
+		and("GmtCreate", notation.Local(i.Created)).and("UtcCreate", notation.UTC(i.Created)).
+		and("GmtActive", notation.Local(i.Activated)).and("UtcActive", notation.UTC(i.Activated))
 	if c, ok := b.Broker.Client(b.Key(i.ProductKey, i.DeviceName)); ok && c.Connected {
 		seen := b.Now().Add(-c.LastPacket)
-		data = data.and("IpAddress", host(c.Addr)).and("GmtOnline", local(seen)).and("UtcOnline", utc(seen))
+		data = data.and("IpAddress", notation.Host(c.Addr)).and("GmtOnline", notation.Local(seen)).and("UtcOnline", notation.UTC(seen))
 	}
 	return data
 }
@@ -119,7 +120,7 @@ func (b *Backend) batchGetDeviceState(_ context.Context, p Params) (object, erro
 		}
 		state := object{{"DeviceName", name}, {"DeviceId", d.IotID()}, {"IotId", d.IotID()}, {"Status", b.status(&d)}}
 		if c, ok := b.Broker.Client(b.Key(product.Key, name)); ok && c.Connected {
-			state = state.and("AsAddress", c.Addr).and("LastOnlineTime", utc(b.Now().Add(-c.LastPacket)))
+			state = state.and("AsAddress", c.Addr).and("LastOnlineTime", notation.UTC(b.Now().Add(-c.LastPacket)))
 		}
 		list = append(list, state)
 	}

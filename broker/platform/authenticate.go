@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 
 	"sampan/broker"
 	"sampan/broker/credential"
 	"sampan/broker/device"
-	"sampan/broker/gateway"
+	"sampan/broker/quota"
 	"sampan/packet"
 	"sampan/session"
 )
@@ -87,15 +88,19 @@ func identity(productKey, deviceName string) broker.Message {
 // stranger could lock a device out.
 func (p *Platform) limitConnects(d *device.Device) *broker.Refusal {
 	now := p.opts.Clock.Now().UnixNano()
-	l := &p.limiters.connects
-	if !l.AllowShared(d.Word(device.ForConnects), now, 1) {
-		return &broker.Refusal{Code: packet.RefusedUnavailable, Rule: "connect-rate",
-			Detail: l.Explain(d.Word(device.ForConnects).Load())}
-	}
-	l = &p.limiters.accountConnects
-	if !l.AllowShared(&p.limiters.allConnects, now, 1) {
-		return &broker.Refusal{Code: packet.RefusedUnavailable, Rule: "account-connect-rate",
-			Detail: l.Explain(p.limiters.allConnects.Load())}
+	for _, each := range []struct {
+		item quota.Item
+		rate *limited
+		word *atomic.Uint64
+	}{
+		{quota.Connects, &p.limiters.connects, d.Word(device.ForConnects)},
+		{quota.AccountConnects, &p.limiters.accountConnects, &p.limiters.allConnects},
+	} {
+		if !each.rate.AllowShared(each.word, now, 1) {
+			word := each.word.Load()
+			return &broker.Refusal{Code: packet.RefusedUnavailable, Rule: each.item.String(), Detail: each.rate.Explain(word),
+				Limit: each.rate.limit, Value: int64(each.rate.Current(word))}
+		}
 	}
 	return nil
 }
@@ -110,17 +115,21 @@ func (p *Platform) principal(d *device.Device, login *credential.Login) *broker.
 		grant:      p.tables.of(d.Product()).For(pk, dn, login.CustomRRPC),
 		subs:       p.gateways.View(pk, dn),
 		quiet:      login.AutoSubscribe,
-		refused: func(subProduct, subName string) {
-			p.gateways.Refused(pk, dn, gateway.Name{ProductKey: subProduct, DeviceName: subName})
-		},
+		platform:   p,
 	}
 	principal := &broker.Principal{
 		Key:        Key(pk, dn),
 		Authorizer: who,
 		Quota:      &uplink{all: &p.limiters, meter: &p.meter},
+
+		MaxUnacknowledged: p.opts.Quantities.Unacknowledged,
 	}
 	if login.AutoSubscribe {
 		for _, filter := range who.grant.AutoSubscriptions() {
+			if v := who.roomFor([]byte(filter)); !v.OK {
+				p.meter.Refused(v.Rule, principal.Key, v.Limit, v.Value)
+				continue
+			}
 			principal.Subscriptions = append(principal.Subscriptions, session.Subscription{Filter: filter, QoS: 1})
 		}
 	}

@@ -63,6 +63,7 @@ type uplink struct {
 	all              *limiters
 	meter            *quota.Meter
 	qos0, qos1, read uint64
+	written          uint64
 }
 
 // Publish is part of broker.Quota.
@@ -80,6 +81,11 @@ func (u *uplink) Publish(now int64, qos byte, _ int) broker.Verdict {
 		return broker.Verdict{Rule: quota.AccountUplink.String(), Limit: all.limit, Value: int64(all.Current(u.all.allUplink.Load()))}
 	}
 	return broker.Allowed
+}
+
+// Written is part of broker.WriteQuota.
+func (u *uplink) Written(now int64, bytes int) time.Duration {
+	return u.all.bandwidth.Pace(&u.written, now, bytes)
 }
 
 // Read is part of broker.Quota.

@@ -64,6 +64,7 @@ type Platform struct {
 	tables   tables
 	limiters limiters
 	meter    quota.Meter
+	ids      *rrpc.IDs
 	calls    *rrpc.Caller
 	alink    *alink.Service // nil: none
 	gateways *gateway.Service
@@ -93,7 +94,9 @@ func New(o Options) *Platform {
 		PlainRegistration: o.PlainRegistration,
 	}
 	p.limiters.prepare(o.Quantities)
+	p.ids = rrpc.NewIDs(o.Clock)
 	p.calls = rrpc.New(rrpc.Options{
+		IDs:        p.ids,
 		MinTimeout: o.Quantities.RRPCTimeoutMin, MaxTimeout: o.Quantities.RRPCTimeoutMax,
 		QoS: o.RRPCQoS, Logger: o.Logger, Clock: o.Clock,
 	})
@@ -229,6 +232,9 @@ func (p *Platform) ServiceTopic(productKey, deviceName, identifier string) strin
 // Services is the part that answers the devices' requests, or nil.
 func (p *Platform) Services() *alink.Service { return p.alink }
 
+// IDs numbers calls and messages.
+func (p *Platform) IDs() *rrpc.IDs { return p.ids }
+
 // Calls is the part that calls devices, for its statistics.
 func (p *Platform) Calls() *rrpc.Caller { return p.calls }
 
@@ -255,6 +261,9 @@ func (p *Platform) Intercept(from *broker.Principal, m *packet.Publish) bool {
 // Observe is part of broker.Observer.
 func (p *Platform) Observe(e broker.Event) {
 	p.calls.Observe(e)
+	if e.Limit != 0 && e.Kind != broker.PublishRefused { // those are counted where they are refused
+		p.meter.Count(e.Rule)
+	}
 	if pk, dn, ok := deviceOf(e.Client); ok {
 		switch e.Kind {
 		case broker.Connected:

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 
@@ -18,9 +19,9 @@ type Device struct {
 
 	grant *permission.Compiled
 	subs  *gateway.View
-	// refused is told whose topic the device has published to without being allowed to.
-	refused func(productKey, deviceName string)
-	quiet   bool // it did not ask for its own system messages, although the filters made for it match them
+	// platform is nil for a Device that is only asked about topics.
+	platform *Platform
+	quiet    bool // it did not ask for its own system messages, although the filters made for it match them
 }
 
 // MayPublish is part of broker.Authorizer.
@@ -30,8 +31,8 @@ func (d *Device) MayPublish(topic []byte) broker.Verdict {
 		t := permission.Classify(topic)
 		if sub := d.sub(t); sub != nil {
 			v = sub.MayPublish(topic)
-		} else if len(t.DeviceName) > 0 && d.refused != nil {
-			d.refused(string(t.ProductKey), string(t.DeviceName))
+		} else if len(t.DeviceName) > 0 && d.platform != nil {
+			d.platform.gateways.Refused(d.ProductKey, d.DeviceName, gateway.Name{ProductKey: string(t.ProductKey), DeviceName: string(t.DeviceName)})
 		}
 	}
 	out := verdict(v)
@@ -61,7 +62,30 @@ func (d *Device) MaySubscribe(filter []byte) broker.Verdict {
 			v = sub.MaySubscribe(filter)
 		}
 	}
-	return verdict(v)
+	if !v.Allowed {
+		return verdict(v)
+	}
+	return d.roomFor(filter)
+}
+
+var broadcasts = []byte("/broadcast/")
+
+// roomFor reports whether a broadcast topic may have one more subscriber. It does not keep devices that
+// subscribe at the same moment, or with wildcards to topics that are full, from being too many together; a
+// broadcast to them is then refused.
+func (d *Device) roomFor(filter []byte) broker.Verdict {
+	if d.platform == nil || !bytes.HasPrefix(filter, broadcasts) {
+		return broker.Allowed
+	}
+	limit := d.platform.opts.Quantities.SubscribersPerTopic
+	if limit <= 0 {
+		return broker.Allowed
+	}
+	others := d.platform.broker.Subscribers(string(filter), Key(d.ProductKey, d.DeviceName))
+	if others < limit {
+		return broker.Allowed
+	}
+	return broker.Verdict{Rule: "subscribers-per-topic", Limit: int64(limit), Value: int64(others + 1)}
 }
 
 func verdict(v permission.Verdict) broker.Verdict {

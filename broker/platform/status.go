@@ -2,12 +2,12 @@ package platform
 
 import (
 	"context"
-	"net"
 	"strings"
 	"time"
 
 	"sampan/broker"
 	"sampan/broker/gateway"
+	"sampan/broker/internal/notation"
 )
 
 // StatusTopic is where a device's coming and going is announced, to subscribers within the process; devices
@@ -28,13 +28,6 @@ type Status struct {
 	ClientIP    string `json:"clientIp"`
 }
 
-var beijing = time.FixedZone("UTC+8", 8*60*60)
-
-const (
-	localTime = "2006-01-02 15:04:05.000"
-	utcTime   = "2006-01-02T15:04:05.000Z"
-)
-
 // deviceOf is the device whose session a key names. Others, such as those of registrations, have none.
 func deviceOf(key string) (productKey, deviceName string, ok bool) {
 	productKey, deviceName, ok = strings.Cut(key, "/")
@@ -49,18 +42,14 @@ func (p *Platform) announce(e broker.Event, productKey, deviceName string) {
 	if _, through := p.gateways.Through(productKey, deviceName); through && e.Kind == broker.Disconnected {
 		return // it is reached through its gateway now
 	}
-	host, _, err := net.SplitHostPort(e.Addr)
-	if err != nil {
-		host = e.Addr
-	}
-	p.publishStatus(productKey, deviceName, e.Kind == broker.Connected, e.Time, e.Time.Add(-e.Idle), host)
+	p.publishStatus(productKey, deviceName, e.Kind == broker.Connected, e.Time, e.Time.Add(-e.Idle), notation.Host(e.Addr))
 }
 
 // subDeviceChanged announces the status of a sub-device, which comes and goes by what its gateway says.
 func (p *Platform) subDeviceChanged(productKey, deviceName string, through gateway.Name, online bool) {
 	now, host := p.opts.Clock.Now(), ""
 	if i, ok := p.broker.Client(Key(through.ProductKey, through.DeviceName)); ok {
-		host, _, _ = net.SplitHostPort(i.Addr)
+		host = notation.Host(i.Addr)
 	}
 	p.publishStatus(productKey, deviceName, online, now, now, host)
 }
@@ -68,8 +57,8 @@ func (p *Platform) subDeviceChanged(productKey, deviceName string, through gatew
 func (p *Platform) publishStatus(productKey, deviceName string, online bool, now, last time.Time, host string) {
 	s := Status{
 		Status: "offline", ProductKey: productKey, DeviceName: deviceName,
-		Time: now.In(beijing).Format(localTime), UTCTime: now.UTC().Format(utcTime),
-		LastTime: last.In(beijing).Format(localTime), UTCLastTime: last.UTC().Format(utcTime),
+		Time: notation.LocalMillis(now), UTCTime: notation.UTC(now),
+		LastTime: notation.LocalMillis(last), UTCLastTime: notation.UTC(last),
 		ClientIP: host,
 	}
 	if online {

@@ -20,7 +20,7 @@ type Limits struct {
 
 	// A device.
 	Subscriptions  int           // at the same time; one more is answered with 0x80
-	Unacknowledged int           // QoS 1 messages from a device without their PUBACK
+	Unacknowledged int           // QoS 1 messages from a device without their PUBACK; then reading pauses
 	InFlight       int           // QoS 1 messages to a device without their PUBACK; then pushing stops
 	Storage        time.Duration // how long a QoS 1 message waits for an offline device
 	KeepAliveMin   time.Duration // a shorter keep-alive is refused

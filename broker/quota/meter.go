@@ -46,5 +46,8 @@ func (m *Meter) Refused(name, who string, limit, value int64) {
 func (m *Meter) Counts() map[string]uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.counts == nil {
+		return make(map[string]uint64)
+	}
 	return maps.Clone(m.counts)
 }

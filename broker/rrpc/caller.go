@@ -72,6 +72,8 @@ type Options struct {
 	// Logger gets a line for each late or unknown answer (code 1904) and each missing one (1905). nil:
 	// slog.Default().
 	Logger *slog.Logger
+	// IDs numbers the calls. nil: a source of their own.
+	IDs *IDs
 	// Clock is the broker's. nil: the system's.
 	Clock broker.Clock
 }
@@ -86,7 +88,7 @@ type Broker interface {
 type Caller struct {
 	opts   Options
 	broker Broker
-	ids    ids
+	ids    *IDs
 	lost   lost
 	count  atomic.Int64
 	shards [64]shard
@@ -123,8 +125,10 @@ func New(o Options) *Caller {
 	if o.Clock == nil {
 		o.Clock = broker.SystemClock
 	}
-	c := &Caller{opts: o}
-	c.ids.clock = o.Clock
+	if o.IDs == nil {
+		o.IDs = NewIDs(o.Clock)
+	}
+	c := &Caller{opts: o, ids: o.IDs}
 	for i := range c.shards {
 		c.shards[i].calls = make(map[uint64]*call)
 	}
@@ -180,7 +184,7 @@ func (c *Caller) Call(ctx context.Context, r Request) (Answer, error) {
 	}
 	defer c.count.Add(-1)
 
-	id := c.ids.next()
+	id := c.ids.Next()
 	text := strconv.FormatUint(id, 10)
 	topic, custom := "/sys/"+device+"/rrpc/request/"+text, ""
 	if r.Topic != "" {

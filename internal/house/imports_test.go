@@ -44,9 +44,11 @@ var rooms = map[string][]string{
 	// Which topics a device may use is a computation on the product's categories.
 	"broker/permission": {"broker/device"},
 	// The API is the server's way to what the platform's parts do.
-	"broker/openapi": {"broker", "broker/device", "broker/quota", "broker/rrpc", "broker/alink", "broker/gateway", "packet"},
+	"broker/openapi": {"broker", "broker/internal/notation", "broker/device", "broker/quota", "broker/rrpc", "broker/alink", "broker/alink/envelope", "broker/gateway", "packet"},
 	// The platform is where its parts meet.
 	"broker/platform": {"broker/...", "packet", "session"},
+	// How times and addresses are written is the same everywhere.
+	"broker/internal/notation": {},
 
 	"bench":     {"bench/...", "packet", "tlsconf/..."},
 	"bench/...": {"bench/...", "packet", "tlsconf/..."},

@@ -97,6 +97,7 @@ func (e *endpoint) handler(s *Settings, b *broker.Broker, mqtt platform.Endpoint
 		Registry: e.registry, Broker: b, RRPC: e.platform.RRPC, ServiceTopic: e.platform.ServiceTopic,
 		Key: e.platform.SessionKey, MayReceive: e.platform.MayReceive,
 		Services: e.platform.Services(), Gateways: e.platform.Gateways(), Quantities: s.quotas(),
+		IDs: e.platform.IDs(), Downlink: e.platform.Downlink, Meter: e.platform.Meter(),
 	}
 	api := openapi.NewServer(openapi.Options{
 		AccessKey: func(id string) (string, bool) {
@@ -107,6 +108,7 @@ func (e *endpoint) handler(s *Settings, b *broker.Broker, mqtt platform.Endpoint
 			return key.Secret, true
 		},
 		Actions: actions.Actions(),
+		IDs:     e.platform.IDs(),
 		Logger:  log,
 	})
 	e.streams = api.Streams(b)

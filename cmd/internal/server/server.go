@@ -121,7 +121,8 @@ func (srv *Server) mqtt() (at platform.Endpoint) {
 func (srv *Server) measured() http.Handler {
 	collectors := []prometheus.Collector{metrics.Broker(srv.Broker.Stats)}
 	if srv.Platform != nil {
-		collectors = append(collectors, metrics.Calls(srv.Platform.Calls().Stats), metrics.Registry(srv.Registry.Stats))
+		collectors = append(collectors, metrics.Calls(srv.Platform.Calls().Stats), metrics.Registry(srv.Registry.Stats),
+			metrics.Quotas(srv.settings.quotas(), srv.Platform.Meter().Counts), metrics.Ledger(srv.endpoint.ledger.Stats), metrics.Services(srv.Platform.Services().Stats()))
 	}
 	if srv.channels.tls != nil {
 		collectors = append(collectors, metrics.TLS(srv.channels.tls))

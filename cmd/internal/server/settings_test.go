@@ -33,7 +33,7 @@ func TestEveryQuantityIsASetting(t *testing.T) {
 	var args []string
 	s := parse(t)
 	for _, q := range s.Limits.limits {
-		args = append(args, "--"+q.name, map[string]string{"count": "1", "size": "1", "duration": "1ns"}[q.value.Type()])
+		args = append(args, "--"+limitFlag(q.Quantity), map[string]string{"count": "1", "size": "1", "duration": "1ns"}[q.value.Type()])
 	}
 	for _, item := range quota.Items() {
 		args = append(args, "--"+rateFlag(item), "1/s")
