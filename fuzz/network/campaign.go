@@ -65,7 +65,7 @@ type Report struct {
 func (c *Campaign) Run(ctx context.Context) (*Report, error) {
 	r := &run{c: c, found: make(map[string]*Finding), differ: make(map[string]*Finding),
 		maker:  &maker{rnd: rand.New(rand.NewPCG(c.Seed, 1)), profile: c.Rules.Name, effects: make(map[string]bool), avoid: make(map[string]bool)},
-		report: &Report{Profile: c.Rules.Name, Seed: c.Seed}}
+		report: &Report{Profile: c.Rules.Name, Seed: c.Seed, Deviations: []*Finding{}}}
 	patience := c.Patience
 	if patience == 0 {
 		patience = 2 * time.Second
