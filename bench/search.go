@@ -49,6 +49,10 @@ const (
 	mostRate         = 100e6
 	// stepUp is the factor from one rate to the next until one is bad.
 	stepUp = 2
+	// unjudgedAllowed is after how many steps in which the generator was the
+	// bottleneck the search ends if none was good: the machine has other work.
+	unjudgedAllowed = 4
+	limitGenerator  = "generator"
 	// backlogAllowed is the share of a step's messages that may be waiting in
 	// the generator at its end because the broker takes no more.
 	backlogAllowed = 0.01
@@ -82,6 +86,7 @@ func Search(ctx context.Context, cfg Config, b Bound) (*Highest, error) {
 	}
 	h := &Highest{Schema: Schema, Target: cfg.Target.name(), P99: microseconds(b.P99)}
 	good, bad := 0.0, math.Inf(1)
+	unjudged := 0 // steps, one after the other, of which only the generator is known
 	for rate := min(b.From, b.Most); ; {
 		step, err := h.try(ctx, cfg, rate, b.P99)
 		if err != nil {
@@ -92,8 +97,13 @@ func Search(ctx context.Context, cfg Config, b Bound) (*Highest, error) {
 		} else {
 			bad, h.Limit = rate, step.Limit
 		}
+		if unjudged++; h.Limit != limitGenerator {
+			unjudged = 0
+		}
 		h.Rate = good
 		switch {
+		case good == 0 && unjudged == unjudgedAllowed:
+			return h, nil // it is not the rate that makes the generator late
 		case good >= b.Most:
 			h.Limit = "most"
 			return h, nil
@@ -149,7 +159,7 @@ func (r *Result) limit(bound time.Duration, err error) string {
 	}
 	switch {
 	case r.Bottleneck() != "":
-		return "generator"
+		return limitGenerator
 	case !ok || p99.Median > microseconds(bound):
 		return "latency"
 	}

@@ -132,11 +132,15 @@ func (p pace) config(c *cell, cores int) (bench.Config, error) {
 	if s.Rate > 0 {
 		s.Duration = p.timed
 	}
-	return bench.Config{Scenario: s, Repeats: p.repeats(cores)}, nil
+	return bench.Config{Scenario: s, Repeats: p.repeats(c, cores)}, nil
 }
 
-func (p pace) repeats(cores int) int {
-	if cores == 2 {
+// repeats is how many rounds there are. Memory hardly differs from one to the next, and takes long to fill.
+func (p pace) repeats(c *cell, cores int) int {
+	switch {
+	case c.table == memory:
+		return min(p.rounds, 2)
+	case cores == 2:
 		return p.rounds2
 	}
 	return p.rounds
@@ -154,5 +158,5 @@ func (p pace) takes(c *cell, cores, programs int) time.Duration {
 	case c.name == "wildcard-1000", c.name == "fanout-100-filters", c.name == "fanout-10-after":
 		each += time.Second
 	}
-	return time.Duration(p.repeats(cores)*programs) * each
+	return time.Duration(p.repeats(c, cores)*programs) * each
 }

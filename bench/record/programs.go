@@ -190,11 +190,16 @@ func (w *workshop) flashMQ(ctx context.Context, path string) (program, error) {
 	if err != nil {
 		return program{}, fmt.Errorf("%s --version: %w", path, err)
 	}
-	version, _, _ = strings.Cut(version, "\n")
+	for word := range strings.FieldsSeq(version) {
+		if word[0] >= '0' && word[0] <= '9' { // FlashMQ Version 1.2.3 with ...
+			version = word
+			break
+		}
+	}
 	const script = `printf 'allow_anonymous true\nlog_level error\nthread_count %s\nmax_qos_msg_pending_per_client 65535\n` +
 		`max_qos_bytes_pending_per_client 67108864\nclient_max_write_buffer_size 16777216\nlisten {\n protocol mqtt\n port %s\n` +
 		` inet4_bind_address 127.0.0.1\n}\n' "$3" "$2" > "$4" && exec "$1" --config-file "$4"`
-	return program{flashmq, strings.TrimPrefix(version, "FlashMQ "), func(cores int) []string {
+	return program{flashmq, version, func(cores int) []string {
 		return []string{"/bin/sh", "-c", script, "sh", path, "{port}", fmt.Sprint(cores), w.built("flashmq.conf")}
 	}}, nil
 }

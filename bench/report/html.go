@@ -292,15 +292,8 @@ func searched(h *bench.Highest, color int) searchSection {
 		l.dots = l.points
 		c.lines = append(c.lines, l)
 	}
-	outcome := fmt.Sprintf("%s a second; the next rate fails by %s", short(h.Rate), h.Limit)
-	if h.Limit == "generator" || h.Limit == "most" {
-		outcome = fmt.Sprintf("at least %s a second; what ended the search was not the broker (%s)", short(h.Rate), h.Limit)
-	}
-	if h.Rate == 0 {
-		outcome = "no rate is good: " + h.Limit
-	}
 	return searchSection{
 		Title:   fmt.Sprintf("%s: highest rate with p99 within %s", h.Target, value(h.P99, "µs")),
-		Outcome: outcome, SVG: c.svg(), Head: append([]string{"rate"}, stepHead...), Rows: stepRows(h),
+		Outcome: outcome(h), SVG: c.svg(), Head: append([]string{"rate"}, stepHead...), Rows: stepRows(h),
 	}
 }

@@ -238,6 +238,19 @@ func stepRows(h *bench.Highest) (rows [][]string) {
 	return rows
 }
 
+// outcome says in a sentence what a search found.
+func outcome(h *bench.Highest) string {
+	switch {
+	case h.Rate == 0 && h.Limit == "generator":
+		return "no rate could be judged: the generator was the bottleneck at each; the machine has other work"
+	case h.Rate == 0:
+		return "no rate is good: " + h.Limit
+	case h.Limit == "generator" || h.Limit == "most":
+		return fmt.Sprintf("at least %s/s; what ended the search was not the broker (%s)", short(h.Rate), h.Limit)
+	}
+	return fmt.Sprintf("%s/s; the next rate fails by %s", short(h.Rate), h.Limit)
+}
+
 // search writes a search's steps.
 func (t *table) search(h *bench.Highest) {
 	t.line("%s: highest rate with p99 within %s", h.Target, value(h.P99, "µs"))
@@ -251,12 +264,5 @@ func (t *table) search(h *bench.Highest) {
 		t.err = err
 	}
 	t.line("")
-	switch {
-	case h.Rate == 0:
-		t.line("no rate is good: %s", h.Limit)
-	case h.Limit == "generator" || h.Limit == "most":
-		t.line("at least %s/s; what ended the search was not the broker (%s)", short(h.Rate), h.Limit)
-	default:
-		t.line("%s/s; the next rate fails by %s", short(h.Rate), h.Limit)
-	}
+	t.line("%s", outcome(h))
 }
