@@ -119,8 +119,10 @@ func (r *recovery) part(d *decoder) {
 		if !r.index.push(id, st, placeOf(ref, packet), int(size)) {
 			continue
 		}
-		if r.index.table.count(ref, 1) == 0 {
+		if known := r.index.table.count(ref, 1); known == 0 {
 			r.index.table.put(ref, info{unlinear(pos), int(size), expires, 1})
+		} else {
+			st.bytes += int64(known) - int64(size) // the same, unless the record is nonsense
 		}
 	}
 	r.sawRef(ref)
