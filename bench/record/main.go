@@ -162,6 +162,11 @@ func record(ctx context.Context, words []string, to io.Writer) error {
 		f.Entries = nil // figures of another machine do not stand beside ours
 	}
 	f.Machine = machine
+	for _, name := range peers {
+		if !slices.ContainsFunc(programs, func(p program) bool { return p.name == name }) {
+			fmt.Fprintf(to, "without %s, which is not on this machine\n", name)
+		}
+	}
 	fmt.Fprintln(to, "building")
 	if err := w.build(ctx, s.sampan); err != nil {
 		return err
