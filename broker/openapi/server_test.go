@@ -37,6 +37,7 @@ const (
 // site is the API of a platform, over HTTP.
 type site struct {
 	url      string
+	handler  http.Handler
 	Registry *device.Registry
 	Broker   *broker.Broker
 	Platform *platform.Platform
@@ -75,6 +76,7 @@ func start(t testing.TB, change ...func(*quota.Limits)) *site {
 	mux := http.NewServeMux()
 	mux.Handle("/", api)
 	mux.Handle("/stream", s.streams)
+	s.handler = mux
 	server := httptest.NewServer(mux)
 	s.url = server.URL
 	t.Cleanup(func() {
