@@ -28,7 +28,9 @@ func TestListenerAddresses(t *testing.T) {
 		{"unix:///run/sampan.sock", "unix:///run/sampan.sock", URL{Scheme: Unix, Path: "/run/sampan.sock"}},
 		{"unix://sampan.sock", "unix://sampan.sock", URL{Scheme: Unix, Path: "sampan.sock"}},
 		{"auto://:1883", "auto://:1883", URL{Scheme: Auto, Port: 1883}},
-		{"mqtt://:1?a=b", "mqtt://:1?a=b", URL{Scheme: MQTT, Port: 1, Query: url.Values{"a": {"b"}}}},
+		{"mqtt://:1?socket=b", "mqtt://:1?socket=b", URL{Scheme: MQTT, Port: 1, Query: url.Values{"socket": {"b"}}}},
+		{"unix://?socket=b", "unix://?socket=b", URL{Scheme: Unix, Query: url.Values{"socket": {"b"}}}},
+		{"auto://:1?accept=tls,high", "auto://:1?accept=tls%2Chigh", URL{Scheme: Auto, Port: 1, Query: url.Values{"accept": {"tls,high"}}}},
 	}
 	for _, c := range cases {
 		got, err := ParseListener(c.text)
@@ -67,6 +69,11 @@ func TestBadListenerAddressesSayWhatIsWrong(t *testing.T) {
 		{"mqtt://a:b:1883", "stands in brackets"},
 		{"unix://", "has no path"},
 		{"mqtt://:1?a=%zz", "bad parameters"},
+		{"mqtt://:1?a=b", `unknown parameter "a"; known are accept and socket`},
+		{"mqtt://:1?socket=", `parameter "socket" needs one value`},
+		{"mqtt://:1?socket=a&socket=b", `parameter "socket" needs one value`},
+		{"mqtt://:1?accept=high", `mqtt:// has no level "high"; it has low`},
+		{"auto://:1?accept=tls,psk", `auto:// has no level "psk"; it has low,tls,medium,high`},
 	}
 	for _, c := range cases {
 		u, err := ParseListener(c.text)

@@ -4,9 +4,13 @@ import "fmt"
 
 // ParseListener reads the address of a listener: mqtt://127.0.0.1:1883, mqtts://:8883, ws://[::1]:80/mqtt,
 // unix:///run/sampan.sock. Without a host it listens on every address of the machine, with port 0 on any
-// free port.
+// free port. Two parameters may follow: accept=LEVEL,LEVEL names the levels that it lets in, and socket=NAME
+// takes over a socket that systemd has opened at this address.
 func ParseListener(text string) (URL, error) {
 	u, err := parse(text, []Scheme{MQTT, MQTTS, WS, WSS, PSK, Unix, Auto, Chip})
+	if err == nil {
+		err = u.checkParameters()
+	}
 	if err != nil {
 		return URL{}, fmt.Errorf("listen address %q: %w", withoutCredentials(text), err)
 	}

@@ -129,7 +129,7 @@ func parse(text string, known []Scheme) (URL, error) {
 		u.Query = values
 	}
 	if scheme.Socket() {
-		if rest == "" {
+		if rest == "" && !u.Query.Has(socketParameter) {
 			return URL{}, fmt.Errorf("has no path: write %s:///run/sampan.sock", scheme)
 		}
 		u.Path = rest

@@ -16,19 +16,14 @@ import (
 const closedToOthers = 0o117
 
 // listenChip opens the socket for a terminator of chips.
-func listenChip(u address.URL) (*Listener, error) {
+func listenChip(u address.URL) (net.Listener, error) {
 	before := syscall.Umask(closedToOthers)
 	defer syscall.Umask(before)
-	l, err := listenUnix(u)
-	if err != nil {
-		return nil, err
-	}
-	l.Listener = through(l.Listener, byPreface)
-	return l, nil
+	return listenUnix(u)
 }
 
 // byPreface is the layer that reads what the terminator says of a connection.
-func byPreface(_ context.Context, below net.Conn, channel *broker.Channel) (net.Conn, error) {
+func byPreface(ctx context.Context, below net.Conn, channel *broker.Channel) (net.Conn, error) {
 	p, err := chip.Read(below)
 	if err != nil {
 		return nil, err
@@ -36,6 +31,9 @@ func byPreface(_ context.Context, below net.Conn, channel *broker.Channel) (net.
 	channel.Security, channel.Identity = broker.Chip, p.Identity
 	if remote, err := netip.ParseAddrPort(p.Remote); err == nil {
 		channel.Remote = net.TCPAddrFromAddrPort(remote)
+		if err := broker.SetRemote(ctx, channel.Remote); err != nil {
+			return nil, err
+		}
 	}
 	return below, nil
 }

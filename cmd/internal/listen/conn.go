@@ -13,18 +13,21 @@ import (
 // It gives up when the connection below is closed.
 type layer func(ctx context.Context, below net.Conn, channel *broker.Channel) (net.Conn, error)
 
-// conn is a connection that becomes what it is to be in HandshakeContext. Before that it is the one below.
+// conn is a connection that becomes what it is to be in HandshakeContext. Before that it is the one below, and
+// after it too if no layer was put on: then the broker uses the socket itself.
 // It implements broker.ChannelReporter.
 type conn struct {
-	below   net.Conn
+	below   *meter
 	top     atomic.Pointer[net.Conn]
 	layers  []layer
 	channel broker.Channel // written by HandshakeContext
+	bare    bool           // written by HandshakeContext
 }
 
-func newConn(below net.Conn, layers []layer) *conn {
-	c := &conn{below: below, layers: layers, channel: broker.Channel{Local: below.LocalAddr(), Remote: below.RemoteAddr()}}
-	c.top.Store(&below)
+func newConn(below net.Conn, layers []layer, limit int) *conn {
+	c := &conn{below: newMeter(below, limit), layers: layers, channel: broker.Channel{Local: below.LocalAddr(), Remote: below.RemoteAddr()}}
+	var top net.Conn = c.below
+	c.top.Store(&top)
 	return c
 }
 
@@ -42,11 +45,22 @@ func (c *conn) HandshakeContext(ctx context.Context) error {
 		}
 		c.top.Store(&top)
 	}
+	c.layers = nil
+	c.bare = *c.top.Load() == net.Conn(c.below)
 	return nil
 }
 
 // Channel says what carries the connection; it is known after the handshake.
 func (c *conn) Channel() broker.Channel { return c.channel }
+
+// Below is the socket.
+func (c *conn) Below() net.Conn { return c.below.Conn }
+
+// Bare reports, after the handshake, whether the connection is its socket and nothing more.
+func (c *conn) Bare() bool { return c.bare }
+
+// Admitted is called when the client's CONNECT was accepted.
+func (c *conn) Admitted() { c.below.lift() }
 
 func (c *conn) Read(b []byte) (int, error)         { return (*c.top.Load()).Read(b) }
 func (c *conn) Write(b []byte) (int, error)        { return (*c.top.Load()).Write(b) }
@@ -59,7 +73,11 @@ func (c *conn) SetWriteDeadline(t time.Time) error { return (*c.top.Load()).SetW
 
 // CloseWrite tells the other side that nothing more will come, if what is on top can say so.
 func (c *conn) CloseWrite() error {
-	if top, ok := (*c.top.Load()).(interface{ CloseWrite() error }); ok {
+	top := *c.top.Load()
+	if top == net.Conn(c.below) {
+		top = c.below.Conn
+	}
+	if top, ok := top.(interface{ CloseWrite() error }); ok {
 		return top.CloseWrite()
 	}
 	return nil

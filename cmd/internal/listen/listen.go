@@ -10,8 +10,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
+	"net/netip"
+	"slices"
 
 	"sampan/cmd/internal/address"
 	"sampan/tlsconf/psk"
@@ -19,83 +20,116 @@ import (
 
 // Options are what the URLs do not say.
 type Options struct {
-	TLS *tls.Config  // for mqtts, wss and auto
-	PSK *psk.Config  // for psk and auto; nil: there are no devices whose keys could be known
-	Log *slog.Logger // for what is closed before the broker sees it
+	TLS *tls.Config // for mqtts, wss and auto
+	PSK *psk.Config // for psk and auto; nil: there are no devices whose keys could be known
 
 	// Certified gets the connections of clients with certificates. nil: clients are not asked for any.
 	Certified *Certified
+
+	// ProxyFrom are the networks of proxies, whose connections begin with a PROXY header.
+	ProxyFrom []netip.Prefix
+
+	// UnauthenticatedBytes bounds what a client may send before its CONNECT was accepted, where something is
+	// wrapped around MQTT. 0: not at all.
+	UnauthenticatedBytes int
+
+	// Inherited gives the listener that this process was started with under a name. nil: there is none.
+	Inherited func(name string) (net.Listener, error)
 }
 
 // Listener is an open listener. It implements broker.NamedListener.
 type Listener struct {
 	net.Listener
-	url address.URL
+	url    address.URL
+	levels []address.Level
 }
 
 // URL is the address at which the listener can be reached, with the port that it really has.
 func (l *Listener) URL() address.URL { return l.url }
+
+// Levels are the levels that the listener accepts.
+func (l *Listener) Levels() []address.Level { return l.levels }
 
 // Name is the URL as a text.
 func (l *Listener) Name() string { return l.url.String() }
 
 // Open opens a listener.
 func Open(u address.URL, o Options) (*Listener, error) {
-	l, err := open(u, o)
+	l, err := o.open(u)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", u, err)
 	}
 	return l, nil
 }
 
-func open(u address.URL, o Options) (*Listener, error) {
-	for parameter := range u.Query {
-		return nil, fmt.Errorf("unknown parameter %q", parameter)
-	}
-	switch u.Scheme {
-	case address.Unix:
-		return listenUnix(u)
-	case address.Chip:
-		return listenChip(u)
-	}
-	if (u.Scheme == address.MQTTS || u.Scheme == address.WSS) && o.TLS == nil {
+func (o *Options) open(u address.URL) (*Listener, error) {
+	levels, all := u.Levels(), (address.URL{Scheme: u.Scheme}).Levels()
+	encrypts := slices.Contains(levels, address.TLSOnly) || slices.Contains(levels, address.High)
+	switch {
+	case (u.Scheme == address.MQTTS || u.Scheme == address.WSS) && o.TLS == nil,
+		u.Scheme == address.Auto && encrypts && len(levels) < len(all) && o.TLS == nil:
 		return nil, errors.New("it needs a certificate: set --cert and --key")
-	}
-	if u.Scheme == address.PSK && o.PSK == nil {
+	case u.Scheme == address.PSK && o.PSK == nil:
 		return nil, errors.New("its keys are made of the devices' secrets, and the open profile has no devices")
 	}
-	inner, err := net.Listen(u.Network(), u.HostPort())
+	layers := o.layers(u)
+	if len(levels) < len(all) {
+		layers = append(layers, accepted(levels))
+	}
+	inner, err := o.listen(&u)
 	if err != nil {
 		return nil, err
 	}
-	u.Port = uint16(inner.Addr().(*net.TCPAddr).Port)
+	if len(layers) > 0 {
+		inner = &layered{inner, layers, o.UnauthenticatedBytes}
+	}
+	u.Query = nil
+	return &Listener{inner, u, levels}, nil
+}
+
+// listen opens the socket, or takes over the one it was given, and notes in u where it is.
+func (o *Options) listen(u *address.URL) (inner net.Listener, err error) {
+	switch {
+	case u.Inherited() != "":
+		return o.inherit(u)
+	case u.Scheme == address.Unix:
+		return listenUnix(*u)
+	case u.Scheme == address.Chip:
+		return listenChip(*u)
+	}
+	if inner, err = net.Listen(u.Network(), u.HostPort()); err == nil {
+		u.Port = uint16(inner.Addr().(*net.TCPAddr).Port)
+	}
+	return inner, err
+}
+
+// layers are what a connection goes through before it carries MQTT, from the socket upward.
+func (o *Options) layers(u address.URL) (layers []layer) {
+	if len(o.ProxyFrom) > 0 && !u.Scheme.Socket() {
+		layers = append(layers, proxied(o.ProxyFrom))
+	}
 	switch u.Scheme {
 	case address.MQTTS:
-		if o.Certified == nil {
-			inner = tls.NewListener(inner, o.TLS)
-		} else {
-			inner = through(inner, o.secure())
-		}
+		layers = append(layers, o.secure())
 	case address.WS:
-		inner = through(inner, toWebSocket(u.Path))
+		layers = append(layers, toWebSocket(u.Path))
 	case address.WSS:
-		inner = through(inner, o.secure(), toWebSocket(u.Path))
+		layers = append(layers, o.secure(), toWebSocket(u.Path))
 	case address.PSK:
-		inner = through(inner, toPSK(o.PSK))
+		layers = append(layers, toPSK(o.PSK))
 	case address.Auto:
-		inner = tellApart(inner, o)
+		layers = append(layers, byFirstBytes(*o))
+	case address.Chip:
+		layers = append(layers, byPreface)
 	}
-	return &Listener{inner, u}, nil
+	return layers
 }
 
-// through makes a listener whose connections go through layers before they carry MQTT.
-func through(inner net.Listener, layers ...layer) net.Listener {
-	return &layered{inner, layers}
-}
-
+// layered is a listener whose connections go through layers.
 type layered struct {
 	net.Listener
 	layers []layer
+	limit  int
 }
 
 // Accept returns the next connection, whose layers are put on by its handshake.
@@ -104,5 +138,5 @@ func (l *layered) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newConn(below, l.layers), nil
+	return newConn(below, l.layers, l.limit), nil
 }

@@ -13,7 +13,7 @@ import (
 
 // listenUnix opens a Unix socket. One that a killed broker has left behind is taken over; one at which
 // somebody still listens is not, and neither is a file of another kind.
-func listenUnix(u address.URL) (*Listener, error) {
+func listenUnix(u address.URL) (net.Listener, error) {
 	inner, err := net.Listen("unix", u.Path)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		if err := removeStale(u.Path); err != nil {
@@ -21,10 +21,7 @@ func listenUnix(u address.URL) (*Listener, error) {
 		}
 		inner, err = net.Listen("unix", u.Path)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return &Listener{inner, u}, nil
+	return inner, err
 }
 
 func removeStale(path string) error {

@@ -27,6 +27,12 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	m.gauge("connections", "Open connections, those included that have not sent CONNECT.", s.Connections)
 	m.gauge("connected_clients", "Connections that have a session.", s.Connected)
 	m.counter("connections_accepted_total", "Connections accepted by the listeners.", s.Accepted)
+	m.gauge("pending_connections", "Connections whose CONNECT was not accepted yet.", s.Pending)
+	m.counter("connections_delayed_total", "Connections that had to wait to be accepted.", s.Delayed)
+	m.gauge("handshakes", "TLS handshakes in progress.", s.Handshakes)
+	m.gauge("handshakes_waiting", "Connections that wait for their handshake.", s.HandshakesQueued)
+	m.counter("handshakes_delayed_total", "TLS handshakes that had to wait.", s.HandshakeDelays)
+	m.gauge("counted_addresses", "Addresses and networks whose connections are counted.", s.Addresses)
 	m.counters("connections_ended_total", "Connections that ended, by reason.", "reason", s.Ended)
 	m.gauge("clients", "Sessions and in-process subscribers.", s.Clients)
 	m.gauge("sessions", "Sessions, connected or not.", s.Sessions)
@@ -67,6 +73,12 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		value int64
 	}{
 		{"connections", s.Bounds.Connections},
+		{"address_connections", s.Bounds.AddressConnections},
+		{"address_connections_per_second", s.Bounds.AddressRate},
+		{"connections_per_second", s.Bounds.ConnectionRate},
+		{"pending_connections", s.Bounds.Pending},
+		{"handshakes", s.Bounds.Handshakes},
+		{"connect_bytes", s.Bounds.ConnectBytes},
 		{"sessions", s.Bounds.Sessions},
 		{"client_subscriptions", s.Bounds.Subscriptions},
 		{"client_outbound_bytes", s.Bounds.OutboundBytes},

@@ -93,9 +93,12 @@ func (s *Settings) Check() error {
 		}
 	}
 	for _, u := range s.Listen.URLs {
-		plain := u.Scheme == address.MQTT || u.Scheme == address.WS || u.Scheme == address.Auto
-		if plain && !u.Loopback() && !s.AllowPlain {
-			bad("listen: %s can be reached from other machines and is not encrypted; use mqtts://, wss:// or psk://, or set allow-plain", u)
+		if u.Plain() && !u.Loopback() && !s.AllowPlain {
+			encrypted := "use mqtts://, wss:// or psk://"
+			if u.Scheme == address.Auto {
+				encrypted = "write " + (address.URL{Scheme: u.Scheme, Host: u.Host, Port: u.Port}).String() + "?accept=tls,medium,high"
+			}
+			bad("listen: %s can be reached from other machines and is not encrypted; %s, or set allow-plain", u, encrypted)
 		}
 	}
 	if s.Cert == "" && (s.ClientCA != "" || len(s.CRL) > 0 || s.RequireClientCert) {

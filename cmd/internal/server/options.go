@@ -25,7 +25,7 @@ func (s *Settings) quotas() *quota.Limits {
 // options are the broker's options as far as settings make them; who may come in is not among them. What
 // is not set is left zero: the broker has the defaults of both profiles.
 func (s *Settings) options(log *slog.Logger) broker.Options {
-	o := broker.Options{Logger: log, Profile: broker.Platform}
+	o := broker.Options{Logger: log, Profile: broker.Platform, Exempt: s.ProxyFrom}
 	if s.open() {
 		o.Profile = broker.Open
 	}

@@ -3,12 +3,12 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
 
 	"sampan/cmd/internal/logging"
+	"sampan/cmd/internal/systemd"
 )
 
 // Drain is how long a shutdown lets clients take what waits for them.
@@ -33,12 +33,21 @@ func Run(p Process) error {
 		return err
 	}
 	log := logging.New(p.Err, settings.Logging)
+	notifier, err := systemd.NewNotifier()
+	if err != nil {
+		return err
+	}
+	defer notifier.Close()
 	srv, err := Start(settings, log)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(p.Out, srv.Ready())
-	err = wait(srv, p, log)
+	// In one piece: whoever reads the first line may read no more.
+	io.WriteString(p.Out, srv.Ready()+"\n"+srv.Listing())
+	v := &supervised{srv: srv, notifier: notifier, log: log}
+	v.tell(notifier.Ready(srv.Ready()))
+	err = v.wait(p)
+	v.tell(notifier.Stopping())
 	log.Info("draining", "for", Drain)
 	ctx, cancel := context.WithTimeout(context.Background(), Drain)
 	defer cancel()
@@ -49,22 +58,51 @@ func Run(p Process) error {
 	return err
 }
 
+// supervised is a running broker with the supervisor that has started it, if there is one.
+type supervised struct {
+	srv      *Server
+	notifier *systemd.Notifier
+	log      *logging.Log
+}
+
+// tell is for what the supervisor was told: that it could not be is no reason to end.
+func (v *supervised) tell(err error) {
+	if err != nil {
+		v.log.Warn("systemd could not be told", "error", err)
+	}
+}
+
 // wait reloads until there is a reason to end.
-func wait(srv *Server, p Process, log *logging.Log) error {
+func (v *supervised) wait(p Process) error {
+	var signs <-chan time.Time
+	if every := v.notifier.Watchdog(); every > 0 {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		signs = ticker.C
+	}
 	for {
 		select {
 		case <-p.Stop.Done():
 			return nil
-		case err := <-srv.Failed():
+		case err := <-v.srv.Failed():
 			return err
+		case <-signs:
+			v.srv.Broker.Stats() // does not return when the broker hangs
+			v.tell(v.notifier.Alive())
 		case <-p.Reload:
-			next, err := p.Load()
-			if err != nil {
-				log.Error("the settings were not reloaded; the old ones stay", "error", err)
-				continue
-			}
-			srv.Reload(next)
-			log.Info("the settings were reloaded")
+			v.tell(v.notifier.Reloading())
+			v.reload(p)
+			v.tell(v.notifier.Ready(v.srv.Ready()))
 		}
 	}
+}
+
+func (v *supervised) reload(p Process) {
+	next, err := p.Load()
+	if err != nil {
+		v.log.Error("the settings were not reloaded; the old ones stay", "error", err)
+		return
+	}
+	v.srv.Reload(next)
+	v.log.Info("the settings were reloaded")
 }

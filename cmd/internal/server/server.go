@@ -17,6 +17,7 @@ import (
 	"sampan/cmd/internal/listen"
 	"sampan/cmd/internal/logging"
 	"sampan/cmd/internal/metrics"
+	"sampan/cmd/internal/systemd"
 )
 
 // Server is a running broker with its listeners.
@@ -53,13 +54,20 @@ func Start(s *Settings, log *logging.Log) (_ *Server, err error) {
 	if err = srv.newBroker(); err != nil {
 		return nil, err
 	}
+	sockets, err := systemd.Inherited()
+	if err != nil {
+		return nil, err
+	}
 	// Addresses first, connections after all of them: whoever connects finds the whole broker.
 	for _, u := range s.Listen.URLs {
-		ln, err := listen.Open(u, srv.channels.options(&srv.endpoint, log.Logger))
+		ln, err := listen.Open(u, srv.channels.options(s, &srv.endpoint, sockets))
 		if err != nil {
 			return nil, err
 		}
 		srv.listeners = append(srv.listeners, ln)
+	}
+	if left := sockets.Close(); len(left) > 0 {
+		log.Warn("sockets that no listener has asked for were closed", "sockets", strings.Join(left, ", "))
 	}
 	if srv.Platform != nil {
 		if err = srv.endpoint.listen(s, srv.Broker, srv.mqtt(), log.Logger); err != nil {
@@ -135,29 +143,6 @@ func (srv *Server) serve(ln *listen.Listener) {
 	if err := srv.Broker.Serve(ln); !errors.Is(err, broker.ErrClosed) {
 		srv.fail(fmt.Errorf("%s: %w", ln.URL(), err))
 	}
-}
-
-// describe logs who may come in by a listener, and how it is protected.
-func (srv *Server) describe(ln *listen.Listener) {
-	u, s := ln.URL(), srv.settings
-	channel := map[address.Scheme]string{
-		address.MQTT: "plain TCP", address.MQTTS: "TLS", address.WS: "WebSocket", address.WSS: "WebSocket over TLS",
-		address.PSK: "TLS with pre-shared keys", address.Unix: "Unix socket", address.Auto: "told apart by the first bytes",
-		address.Chip: "chips behind a terminator",
-	}[u.Scheme]
-	attributes := []any{"on", u.String(), "channel", channel}
-	if srv.channels.tls != nil && (u.Scheme == address.MQTTS || u.Scheme == address.WSS || u.Scheme == address.Auto) {
-		attributes = append(attributes, "policy", srv.channels.tls.Policy().String())
-	}
-	from := "this machine"
-	if !u.Loopback() {
-		from = "anywhere"
-	}
-	who := "signed devices"
-	if s.open() {
-		who = "anybody"
-	}
-	srv.log.Info("listening", append(attributes, "from", from, "who", who)...)
 }
 
 func (srv *Server) fail(err error) {

@@ -27,6 +27,7 @@ type Settings struct {
 
 	RequireClientCert bool
 	AllowPlain        bool
+	ProxyFrom         address.Networks
 
 	API     address.HTTP
 	Metrics address.HTTP
@@ -67,6 +68,7 @@ func (s *Settings) Register(command *cobra.Command) {
 		f.StringArrayVar(&s.CRL, "crl", nil, "`FILE` with a revocation list for client certificates, once for each")
 		f.Var(&s.TLSPolicy, "tls-policy", "modern: TLS 1.2 and 1.3; platform: 1.0 to 1.2, as the platform documents; legacy: older still")
 		f.BoolVar(&s.AllowPlain, "allow-plain", false, "let mqtt://, ws:// and auto:// listen beyond this machine, where anybody on the way can read along")
+		f.Var(&s.ProxyFrom, "proxy-from", "`NETWORK` of proxies, once for each: their connections begin with a PROXY protocol header, version 1 or 2, and count as the client's")
 		f.Var(&s.API, "api", "`ADDR` of the server-side HTTP API, or off")
 		f.Var(&s.Metrics, "metrics", "`ADDR` of the Prometheus metrics at /metrics, or off")
 	})

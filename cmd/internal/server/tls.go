@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sampan/cmd/internal/listen"
+	"sampan/cmd/internal/systemd"
 	"sampan/tlsconf"
 	"sampan/tlsconf/psk"
 )
@@ -79,8 +80,10 @@ func (c *channels) reloaded(err error, log *slog.Logger) {
 }
 
 // options are the listeners'. The keys of psk are the devices'.
-func (c *channels) options(e *endpoint, log *slog.Logger) listen.Options {
-	o := listen.Options{Log: log}
+func (c *channels) options(s *Settings, e *endpoint, sockets *systemd.Sockets) listen.Options {
+	o := listen.Options{
+		ProxyFrom: s.ProxyFrom, UnauthenticatedBytes: s.Bounds.unauthenticated(), Inherited: sockets.Listener,
+	}
 	if c.tls != nil {
 		o.TLS, o.Certified = c.tls.Config(), c.certified
 	}
