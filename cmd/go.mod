@@ -3,7 +3,6 @@ module sampan/cmd
 go 1.26.0
 
 require (
-	golang.org/x/sys v0.49.0
 	github.com/coder/websocket v1.8.15
 	github.com/google/go-cmp v0.7.0
 	github.com/prometheus/client_golang v1.25.0
@@ -12,6 +11,7 @@ require (
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.1.0
 	go.yaml.in/yaml/v3 v3.0.6
+	golang.org/x/sys v0.49.0
 	pgregory.net/rapid v1.3.0
 	sampan v0.0.0-00010101000000-000000000000
 )
