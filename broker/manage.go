@@ -62,6 +62,13 @@ func (cl *client) info() (ClientInfo, bool) {
 	return i, cl.session != nil
 }
 
+// HasSubscribers reports whether a message on the topic would go to anybody, within the process or not.
+func (b *Broker) HasSubscribers(topic string) bool {
+	var m topictree.Matches[*client]
+	b.tree.Match([]byte(topic), &m)
+	return m.Len() > 0
+}
+
 // Subscribers is to how many clients a message on the topic would go, without the one with the key except
 // and without subscribers within the process. Given a topic filter, it counts those who have subscribed to
 // a wider one or to the same.

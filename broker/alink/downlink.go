@@ -121,7 +121,7 @@ type calls struct {
 	last atomic.Uint32 // ids are decimal numbers up to 4,294,967,295
 
 	mu    sync.RWMutex
-	watch func(productKey, deviceName, path string, a Answer)
+	watch []func(productKey, deviceName, path string, a Answer)
 }
 
 func (c *calls) nextID() string {
@@ -138,8 +138,11 @@ func (c *calls) answer(t topic, path string, payload []byte) {
 	watch := c.watch
 	c.mu.RUnlock()
 	var a Answer
-	if watch != nil && json.Unmarshal(payload, &a) == nil {
-		watch(t.productKey, t.deviceName, path, a)
+	if len(watch) == 0 || json.Unmarshal(payload, &a) != nil {
+		return
+	}
+	for _, f := range watch {
+		f(t.productKey, t.deviceName, path, a)
 	}
 }
 
@@ -148,5 +151,5 @@ func (c *calls) answer(t topic, path string, payload []byte) {
 func (s *Service) WatchAnswers(f func(productKey, deviceName, path string, a Answer)) {
 	s.calls.mu.Lock()
 	defer s.calls.mu.Unlock()
-	s.calls.watch = f
+	s.calls.watch = append(s.calls.watch[:len(s.calls.watch):len(s.calls.watch)], f)
 }

@@ -469,6 +469,18 @@ func TestStream(t *testing.T) {
 	if m := next(all); m.Topic != "/pk1/d/update" || m.Payload != base64.StdEncoding.EncodeToString([]byte("not JSON \n\x00")) {
 		t.Errorf("%+v", m)
 	}
+	// What the platform tells of devices has the topics of the platform's pages, and comes once.
+	told, everything := open(url.Values{"Topic": {"/pk1/d/thing/#"}}), open(url.Values{"Topic": {"#"}})
+	for i, topic := range []string{"/as/pk1/d/thing/event/property/post", "/as/pk1/d/thing/lifecycle"} {
+		if _, err := s.Broker.Publish(t.Context(), topic, fmt.Appendf(nil, "%d", i), 0); err != nil {
+			t.Fatal(err)
+		}
+		for name, lines := range map[string]*bufio.Scanner{"/pk1/d/thing/#": told, "#": everything} {
+			if m := next(lines); m.Topic != strings.TrimPrefix(topic, "/as") || string(m.Content) != fmt.Sprint(i) {
+				t.Errorf("%s: %+v", name, m)
+			}
+		}
+	}
 	// Refused like any other request.
 	for _, p := range []url.Values{
 		{"Action": {"Stream"}, "Signature": {"AAAA"}}, {"Action": {"Stream"}, "Topic": {"a/#/b"}}, {"Action": {"Pub"}},

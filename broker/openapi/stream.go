@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -134,7 +135,7 @@ func (s *Streams) serve(w http.ResponseWriter, ctx context.Context, filter strin
 	}
 	// Messages wait for the headers.
 	mu.Lock()
-	subscription, err := s.source.Subscribe(filter, func(m broker.Message) { write(s.event(m)) })
+	subscriptions, err := s.subscribe(filter, func(m broker.Message) { write(s.event(m)) })
 	if err == nil {
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("Cache-Control", "no-store")
@@ -147,7 +148,9 @@ func (s *Streams) serve(w http.ResponseWriter, ctx context.Context, filter strin
 		return errStreamTopic
 	}
 	defer func() {
-		subscription.Close()
+		for _, each := range subscriptions {
+			each.Close()
+		}
 		mu.Lock()
 		ended = true // a message that is still handled must not write to w after this method has returned
 		mu.Unlock()
@@ -166,6 +169,41 @@ func (s *Streams) serve(w http.ResponseWriter, ctx context.Context, filter strin
 			write([]byte(": alive\n\n"))
 		}
 	}
+}
+
+// serverPrefix is in front of the topics on which the platform tells servers what devices do, so that they are
+// not devices' topics. A stream leaves it away.
+const serverPrefix = "/as"
+
+// subscribe makes the subscriptions of a stream: one for messages of devices, and one for what the platform
+// tells of them.
+func (s *Streams) subscribe(filter string, handle func(broker.Message)) (all []*broker.Subscription, err error) {
+	told := func(topic string) bool {
+		return strings.HasPrefix(topic, serverPrefix+"/") && !strings.HasPrefix(topic, serverPrefix+"/mqtt/")
+	}
+	two := strings.HasPrefix(filter, "/") && !strings.HasPrefix(filter, serverPrefix+"/")
+	first, err := s.source.Subscribe(filter, func(m broker.Message) {
+		switch {
+		case !told(m.Topic):
+			handle(m)
+		case !two: // the filter begins with a wildcard, or names the prefix
+			m.Topic = strings.TrimPrefix(m.Topic, serverPrefix)
+			handle(m)
+		}
+	})
+	if err != nil || !two {
+		return []*broker.Subscription{first}, err
+	}
+	second, err := s.source.Subscribe(serverPrefix+filter, func(m broker.Message) {
+		if told(m.Topic) {
+			m.Topic = strings.TrimPrefix(m.Topic, serverPrefix)
+			handle(m)
+		}
+	})
+	if err != nil {
+		first.Close()
+	}
+	return []*broker.Subscription{first, second}, err
 }
 
 // event is a message as a server-sent event.

@@ -26,7 +26,7 @@ type changes struct {
 type change struct {
 	kind                   device.ChangeKind
 	productKey, deviceName string
-	iotID                  string // of a device that was deleted
+	iotID                  string // of the device
 	product                *device.Product
 }
 
@@ -60,7 +60,7 @@ func (c *changes) stop() {
 
 func (c *changes) note(ch device.Change) {
 	switch ch.Kind {
-	case device.DeviceEnabled, device.DeviceDisabled, device.DeviceDeleted, device.DeviceCertificate, device.ProductChanged, device.ProductDeleted:
+	case device.DeviceCreated, device.DeviceEnabled, device.DeviceDisabled, device.DeviceDeleted, device.DeviceCertificate, device.ProductChanged, device.ProductDeleted:
 	default:
 		return
 	}
@@ -70,9 +70,7 @@ func (c *changes) note(ch device.Change) {
 	}
 	if ch.Device != nil {
 		n.deviceName = string(ch.Device.Name())
-		if ch.Kind == device.DeviceDeleted {
-			n.iotID = ch.Device.IotID()
-		}
+		n.iotID = ch.Device.IotID()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,8 +92,16 @@ func (c *changes) next() (change, bool) {
 	return n, true
 }
 
+// actions are what servers call the changes in the life of a device.
+var actions = map[device.ChangeKind]string{
+	device.DeviceCreated: "create", device.DeviceDeleted: "delete", device.DeviceEnabled: "enable", device.DeviceDisabled: "disable",
+}
+
 // apply does what a change asks for.
 func (p *Platform) apply(c change) {
+	if action := actions[c.kind]; action != "" {
+		defer p.lived(c.productKey, c.deviceName, c.iotID, action)
+	}
 	switch c.kind {
 	case device.DeviceEnabled:
 		p.gateways.Enabled(c.productKey, c.deviceName)

@@ -165,6 +165,8 @@ func (p *Platform) Broker(o broker.Options) (*broker.Broker, error) {
 	p.gateways.Use(b)
 	if p.alink != nil {
 		p.alink.Use(b)
+		p.alink.Watch(p.posted) // for as long as both live
+		p.alink.WatchAnswers(p.answered)
 	}
 	p.changes.start(p)
 	return b, nil
