@@ -114,6 +114,9 @@ func (b *Backend) Actions() map[string]Action {
 			"QueryDeviceDesiredProperty": b.queryDeviceDesiredProperty,
 			"GetDeviceShadow":            b.getDeviceShadow,
 			"UpdateDeviceShadow":         b.updateDeviceShadow,
+			"SetDeviceFirmware":          b.setDeviceFirmware,
+			"QueryDeviceFirmware":        b.queryDeviceFirmware,
+			"SetProductConfig":           b.setProductConfig,
 		})
 	}
 	if b.Gateways != nil {

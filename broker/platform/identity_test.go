@@ -2,7 +2,6 @@ package platform_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -49,21 +48,6 @@ func TestRefusalsHaveTheCodesOfThePlatformAndSayWhatWasWrong(t *testing.T) {
 	}
 	if log := s.Log.String(); strings.Contains(log, deviceSecret) || strings.Contains(log, "another secret") || strings.Contains(log, "secret-off") {
 		t.Errorf("a secret is in the log:\n%s", log)
-	}
-}
-
-// What one stranger does not leave behind a million do not.
-func TestStrangersLeaveNothingBehind(t *testing.T) {
-	s := start(t)
-	for i := range 2000 {
-		if code := s.code(broker.Plain, login(productKey, fmt.Sprintf("stranger%d", i), "x", "")); code != packet.RefusedCredentials {
-			t.Fatalf("code %v", code)
-		}
-	}
-	sessions := 0
-	s.Broker.Clients(func(broker.ClientInfo) bool { sessions++; return true })
-	if sessions != 0 || s.Registry.Stats().Devices != 1 {
-		t.Errorf("%d sessions, %d devices", sessions, s.Registry.Stats().Devices)
 	}
 }
 

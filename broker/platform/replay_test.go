@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,7 +15,8 @@ import (
 )
 
 // TestReplaysOfTheCSDK sends what the C SDKs send, byte for byte, and wants these bytes back. The files say
-// what they are; a line is a packet, "> " from the device and "< " to it, as a Go string.
+// what they are; a line is a packet, "> " from the device and "< " to it, as a Go string. ${name:n} in it is n
+// characters that the server has made up: the first time any, and then the same.
 func TestReplaysOfTheCSDK(t *testing.T) {
 	files, err := filepath.Glob("testdata/replay/*.txt")
 	if err != nil || len(files) == 0 {
@@ -36,7 +38,7 @@ func replay(t *testing.T, file string) {
 	s.device("subpk12345", "sub1", "sub-secret-1")
 	s.device("subpk12345", "sub2", "sub-secret-2")
 	var c *brokertest.Client
-	n := 0
+	n, known := 0, map[string]string{}
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		line := lines.Text()
 		n++
@@ -54,15 +56,39 @@ func replay(t *testing.T, file string) {
 				t.Fatalf("line %d: %v", n, err)
 			}
 			if line[0] == '>' {
-				c.Send(brokertest.Bytes(packet))
-			} else {
-				c.Expect(brokertest.Bytes(packet))
+				c.Send(brokertest.Bytes(fill(packet, known, "")))
+				continue
 			}
+			got := ""
+			if made.MatchString(packet) {
+				got = string(c.Next().Raw)
+				if want := fill(packet, known, got); got != want {
+					t.Fatalf("line %d: got  %q\nwant %q", n, got, want)
+				}
+				continue
+			}
+			c.Expect(brokertest.Bytes(packet))
 		}
 	}
 	if t.Failed() {
 		t.Log(s.Log)
 	}
+}
+
+// made is something that the server has made up.
+var made = regexp.MustCompile(`\$\{(\w+):(\d+)\}`)
+
+// fill puts what the server has made up into a packet; what is not known yet is taken from the one that came.
+func fill(packet string, known map[string]string, came string) string {
+	for m := made.FindStringSubmatchIndex(packet); m != nil; m = made.FindStringSubmatchIndex(packet) {
+		name := packet[m[2]:m[3]]
+		size, _ := strconv.Atoi(packet[m[4]:m[5]])
+		if _, found := known[name]; !found && len(came) >= m[0]+size {
+			known[name] = came[m[0] : m[0]+size]
+		}
+		packet = packet[:m[0]] + known[name] + packet[m[1]:]
+	}
+	return packet
 }
 
 // The key of TLS-PSK is 64 characters of upper case hexadecimal, not 32 bytes (vector G).

@@ -1,0 +1,150 @@
+package openapi_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+
+	"sampan/broker/brokertest"
+	"sampan/broker/credential"
+	"sampan/packet"
+)
+
+// sign is a device's signature with the secret that all devices here have.
+func sign(clientID, name string) string {
+	content := credential.Content{ClientID: []byte(clientID), DeviceName: []byte(name), ProductKey: []byte("pk1")}
+	return string(credential.HMACSHA256.AppendHex(nil, []byte("secret-of-device"), content.AppendTo(nil)))
+}
+
+// connect makes a device and connects it; its system topics are subscribed for it.
+func (s *site) connect(name string) *brokertest.Client {
+	s.t.Helper()
+	s.device(s.t, name)
+	nc, err := s.Broker.Dial()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c := brokertest.NewClient(s.t, nc)
+	ack := c.TryConnect(brokertest.ConnectPacket("c|securemode=3,signmethod=hmacsha256,_ss=1|", brokertest.Credentials(name+"&pk1", sign("c", name))))
+	if ack.Code != packet.Accepted {
+		s.t.Fatalf("%v\n%s", ack.Code, s.Log)
+	}
+	return c
+}
+
+// call calls an action and returns its body.
+func (s *site) call(action string, pairs ...string) string {
+	s.t.Helper()
+	p := url.Values{"Action": {action}}
+	for i := 0; i < len(pairs); i += 2 {
+		p.Set(pairs[i], pairs[i+1])
+	}
+	_, body := s.get(p)
+	return body
+}
+
+// ask sends a request of a device and wants the code 200.
+func ask(t *testing.T, c *brokertest.Client, topic, params string) {
+	t.Helper()
+	c.Send(brokertest.Publish(topic, `{"id":"1","params":`+params+`}`, 0, 0))
+	if p := c.NextPublish(); string(p.Topic) != topic+"_reply" || !strings.Contains(string(p.Payload), `"code":200`) {
+		t.Fatalf("%s %s", p.Topic, p.Payload)
+	}
+}
+
+// A broadcast to all reaches devices that have subscribed to nothing, and sub-devices that are logged in,
+// over their gateway's connection and under their own names.
+func TestABroadcastToAllReachesSubDevices(t *testing.T) {
+	s := start(t)
+	c := s.connect("gateway")
+	for _, name := range []string{"sub1", "sub2"} {
+		s.device(t, name)
+		ask(t, c, "/sys/pk1/gateway/thing/topo/add", `[{"productKey":"pk1","deviceName":"`+name+`","clientId":"c","signMethod":"hmacSha256","sign":"`+sign("c", name)+`"}]`)
+	}
+	ask(t, c, "/ext/session/pk1/gateway/combine/login", `{"productKey":"pk1","deviceName":"sub1","clientId":"c","signMethod":"hmacSha256","sign":"`+sign("c", "sub1")+`"}`)
+	var answer struct {
+		MessageID json.Number `json:"MessageId"`
+	}
+	body := s.call("PubBroadcast", "ProductKey", "pk1", "MessageContent", base64.StdEncoding.EncodeToString([]byte("all")))
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || len(answer.MessageID) != 19 {
+		t.Fatalf("%s: %v", body, err)
+	}
+	got := map[string]string{}
+	for range 2 {
+		p := c.NextPublish()
+		got[string(p.Topic)] = string(p.Payload)
+	}
+	for _, name := range []string{"gateway", "sub1"} {
+		if topic := "/sys/pk1/" + name + "/broadcast/request/" + answer.MessageID.String(); got[topic] != "all" {
+			t.Errorf("nothing on %s: %v", topic, got)
+		}
+	}
+	if rest := c.Drain(); len(rest) != 0 {
+		t.Errorf("%d messages more", len(rest))
+	}
+}
+
+// What a device answers to a synchronous service is the result; what is no answer is an error of its own.
+func TestAnswersToSynchronousServices(t *testing.T) {
+	s := start(t)
+	c := s.connect("dev-1")
+	for _, test := range []struct{ answer, want string }{
+		{`{"id":"1","code":200,"data":{"x":1}}`, `"Result":"{\"x\":1}"`},
+		{`no JSON`, `"Code":"iot.messagebroker.RrpcFailed"`},
+		{``, `"Code":"iot.messagebroker.RrpcFailed"`},
+		{`[1]`, `"Code":"iot.messagebroker.RrpcFailed"`},
+	} {
+		body := make(chan string, 1)
+		go func() {
+			body <- s.call("InvokeThingService", "ProductKey", "pk1", "DeviceName", "dev-1", "Identifier", "x", "Args", `{"a":1}`, "CallType", "sync")
+		}()
+		p := c.NextPublish()
+		if !strings.Contains(string(p.Payload), `"params":{"a":1},"method":"thing.service.x"`) {
+			t.Errorf("request %s", p.Payload)
+		}
+		c.Publish(strings.Replace(string(p.Topic), "/request/", "/response/", 1), test.answer, 0)
+		if got := <-body; !strings.Contains(got, test.want) {
+			t.Errorf("%q: %s", test.answer, got)
+		}
+	}
+}
+
+// Firmware and configuration files are set by actions of our own; the device is told on the platform's topics.
+func TestFirmwareAndConfiguration(t *testing.T) {
+	s := start(t)
+	c := s.connect("dev-1")
+	device := []string{"ProductKey", "pk1", "DeviceName", "dev-1"}
+	c.Send(brokertest.Publish("/ota/device/inform/pk1/dev-1", `{"id":"1","params":{"version":"1.0"}}`, 0, 0))
+	c.Sync()
+	if body := s.call("QueryDeviceFirmware", device...); !strings.Contains(body, `{"Module":"default","Version":"1.0"}`) {
+		t.Error(body)
+	}
+	if code := s.code("SetDeviceFirmware", device...); code != "MissingFirmwareVersion" {
+		t.Errorf("without a version: %s", code)
+	}
+	body := s.call("SetDeviceFirmware", append([]string{"FirmwareVersion", "2.0", "Url", "http://h/f", "Sign", "abc", "Size", "7"}, device...)...)
+	if !strings.Contains(body, `"Told":true`) {
+		t.Error(body)
+	}
+	const push = `{"code":"1000","data":{"size":7,"version":"2.0","url":"http://h/f","sign":"abc","signMethod":"SHA256","isDiff":0},"id":"1","message":"success"}`
+	if p := c.NextPublish(); string(p.Topic) != "/ota/device/upgrade/pk1/dev-1" || string(p.Payload) != push {
+		t.Errorf("%s %s", p.Topic, p.Payload)
+	}
+	body = s.call("SetProductConfig", "ProductKey", "pk1", "DeviceName", "dev-1", "Url", "http://h/c", "Sign", "abc", "Size", "9")
+	if !strings.Contains(body, `"Told":true`) {
+		t.Error(body)
+	}
+	if p := c.NextPublish(); string(p.Topic) != "/sys/pk1/dev-1/thing/config/push" || !strings.Contains(string(p.Payload), `"configSize":9,"sign":"abc","signMethod":"Sha256","url":"http://h/c","getType":"file"}`) {
+		t.Errorf("%s %s", p.Topic, p.Payload)
+	}
+	ask(t, c, "/sys/pk1/dev-1/thing/config/get", `{"configScope":"product","getType":"file"}`)
+	if code := s.code("SetProductConfig", "ProductKey", "pk1"); code != "" {
+		t.Errorf("taken away: %s", code)
+	}
+	c.Send(brokertest.Publish("/sys/pk1/dev-1/thing/config/get", `{"id":"2","params":{"configScope":"product","getType":"file"}}`, 0, 0))
+	if p := c.NextPublish(); !strings.Contains(string(p.Payload), `"code":6710`) {
+		t.Errorf("%s", p.Payload)
+	}
+}
