@@ -8,6 +8,7 @@ import (
 	"sampan/broker"
 	"sampan/broker/brokertest"
 	"sampan/broker/device"
+	"sampan/broker/platform"
 	"sampan/broker/rrpc"
 	"sampan/packet"
 )
@@ -85,6 +86,33 @@ func TestMessagesBeyondTheRateAreDroppedWithoutAnAnswer(t *testing.T) {
 	}
 	s.Clock.Advance(time.Second)
 	c.Publish(own("/%s/update"), "x", 1)
+}
+
+// Without the services their topics are routed like others.
+func TestWithoutServices(t *testing.T) {
+	s := start(t, func(o *platform.Options) { o.NoAlink = true })
+	if s.Services() != nil {
+		t.Error("there are services")
+	}
+	came := make(chan string, 1)
+	sub, err := s.Broker.Subscribe(own("/sys/%s/thing/event/property/post"), func(m broker.Message) { came <- string(m.Payload) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	c := s.connect(productKey, deviceName, deviceSecret, "")
+	c.Subscribe(own("/sys/%s/thing/event/property/post_reply"), 0)
+	c.Publish(own("/sys/%s/thing/event/property/post"), "anything", 1)
+	if got := <-came; got != "anything" {
+		t.Errorf("%q", got)
+	}
+	if got := c.Drain(); len(got) != 0 {
+		t.Errorf("it was answered: %s", got[0].Payload)
+	}
+	if err := s.Registry.Delete(productKey, deviceName); err != nil {
+		t.Fatal(err)
+	}
+	c.ExpectClosed()
 }
 
 func TestStatusNotifications(t *testing.T) {

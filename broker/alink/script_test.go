@@ -1,0 +1,138 @@
+package alink_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sampan/broker/alink"
+	"sampan/broker/device"
+	"sampan/packet"
+)
+
+var update = flag.Bool("update", false, "write what was answered into the scripts")
+
+// answers is where a Service publishes to.
+type answers struct{ lines []string }
+
+func (a *answers) Publish(_ context.Context, topic string, payload []byte, qos byte) (int, error) {
+	a.lines = append(a.lines, fmt.Sprintf("< %s %s", topic, payload))
+	return 1, nil
+}
+
+// The scripts in testdata say what a device asks ("> topic payload") and what it is answered ("< topic
+// payload"); "! " is what a server within the process is told. "@ 1s" lets time pass, and "$n(...)" in a payload
+// is the text in the parentheses, n times. -update writes the answers.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { script(t, file) })
+	}
+}
+
+func script(t *testing.T, file string) {
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2018, 6, 1, 12, 0, 0, 0, time.UTC)
+	registry := device.New(device.Options{})
+	if _, err := registry.CreateProduct(device.ProductSpec{Key: "pk", Name: "one"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := registry.CreateDevice("pk", device.DeviceSpec{Name: "dev1"}); err != nil {
+		t.Fatal(err)
+	}
+	out := new(answers)
+	s := alink.New(alink.Options{
+		Registry: registry, Now: func() time.Time { return now },
+		Firmware: func(_, _, module, _ string) *alink.Firmware {
+			if module != "default" {
+				return nil
+			}
+			return &alink.Firmware{Version: "2.0", URL: "http://h/f?a=1&b=2", Size: 7, Sign: "abc", SignMethod: "SHA256"}
+		},
+		Config: func(string) *alink.ConfigFile {
+			return &alink.ConfigFile{ID: "c1", Size: 9, Sign: "abc", URL: "http://h/c"}
+		},
+	})
+	s.Use(out)
+	s.Watch(func(e alink.Event) {
+		out.lines = append(out.lines, fmt.Sprintf("! %d %s %s%s", e.Kind, e.Name, e.Params, e.Raw))
+	})
+	s.WatchAnswers(func(productKey, deviceName, path string, a alink.Answer) {
+		b, _ := json.Marshal(a)
+		out.lines = append(out.lines, fmt.Sprintf("! answer to %s %s", path, b))
+	})
+	var after bytes.Buffer
+	for _, line := range strings.Split(strings.TrimSuffix(string(before), "\n"), "\n") {
+		if strings.HasPrefix(line, "< ") || strings.HasPrefix(line, "! ") {
+			continue
+		}
+		fmt.Fprintln(&after, line)
+		switch {
+		case strings.HasPrefix(line, "@ "):
+			d, err := time.ParseDuration(line[2:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			now = now.Add(d)
+		case strings.HasPrefix(line, "> "):
+			topic, payload, _ := strings.Cut(line[2:], " ")
+			if !s.Wants([]byte(topic)) {
+				fmt.Fprintln(&after, "! not wanted")
+				continue
+			}
+			p := &packet.Publish{Topic: []byte(topic), Payload: []byte(repeat(payload))}
+			if !s.Intercept(nil, p) {
+				t.Errorf("%s was not taken", topic)
+			}
+			clear(p.Payload) // it was a view
+			for _, l := range out.lines {
+				fmt.Fprintln(&after, l)
+			}
+			out.lines = nil
+		}
+	}
+	if *update {
+		if err := os.WriteFile(file, after.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, got := strings.Split(string(before), "\n"), strings.Split(after.String(), "\n")
+	for i := range max(len(want), len(got)) {
+		w, g := "", ""
+		if i < len(want) {
+			w = want[i]
+		}
+		if i < len(got) {
+			g = got[i]
+		}
+		if w != g {
+			t.Fatalf("line %d:\ngot  %s\nwant %s", i+1, g, w)
+		}
+	}
+}
+
+// repeat carries out the first "$n(...)".
+func repeat(s string) string {
+	before, rest, found := strings.Cut(s, "$")
+	var n int
+	if _, err := fmt.Sscanf(rest, "%d(", &n); !found || err != nil {
+		return s
+	}
+	_, rest, _ = strings.Cut(rest, "(")
+	text, rest, _ := strings.Cut(rest, ")")
+	return before + strings.Repeat(text, n) + rest
+}
