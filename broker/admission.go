@@ -40,7 +40,7 @@ func newGate(o *Options, t *ticker) gate {
 		}
 		return n
 	}
-	rate := func(n int) int { return bound(min(n, int(time.Second))) }
+	rate := func(n int) int { return min(bound(n), int(time.Second)) }
 	grace := o.ConnectTimeout / graces
 	return gate{
 		exempt: o.Exempt,
