@@ -97,6 +97,7 @@ func TestWhatWasConfirmedSurvives(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.Send(brokertest.Publish(own("/ota/device/inform/%s"), `{"id":"3","params":{"version":"1.0"}}`, 0, 0))
+			c.Sync() // there is no answer; what follows waits for it, too
 			if err := s.Services().Upgrade(productKey, deviceName, &alink.Firmware{Version: "2.0", URL: "http://h/f?a=1&b=2"}); err != nil {
 				t.Fatal(err)
 			}
