@@ -22,6 +22,8 @@ type Backend struct {
 	Broker   Broker
 	// RRPC calls a device; see platform.Platform.RRPC.
 	RRPC func(ctx context.Context, productKey, deviceName string, request []byte, topic string, timeout time.Duration) (rrpc.Answer, error)
+	// Broadcast sends to many devices; see platform.Platform.Broadcast.
+	Broadcast func(ctx context.Context, productKey, topic string, content []byte) (id uint64, err error)
 	// ServiceTopic is the topic of an RRPC for a service; see platform.Platform.ServiceTopic. nil: the system's.
 	ServiceTopic func(productKey, deviceName, identifier string) string
 	// Key is the key of a device's session in the broker.
@@ -37,7 +39,7 @@ type Backend struct {
 	Now func() time.Time
 	// IDs numbers the messages. nil: a source of their own. See platform.Platform.IDs.
 	IDs *rrpc.IDs
-	// Downlink accounts a message to a device, or to many if d is nil; its error refuses it. nil: no limit.
+	// Downlink accounts a message to a device; its error refuses it. nil: no limit.
 	Downlink func(d *device.Device) error
 	// Meter is told what the limits refuse. nil: one that only logs.
 	Meter *quota.Meter
@@ -49,8 +51,6 @@ type Backend struct {
 // Broker is what the actions need of the broker.
 type Broker interface {
 	Publish(ctx context.Context, topic string, payload []byte, qos byte) (receivers int, err error)
-	Deliver(ctx context.Context, key, topic string, payload []byte, qos byte) error
-	Subscribers(topic, except string) int
 	Client(key string) (broker.ClientInfo, bool)
 	Clients(f func(broker.ClientInfo) bool)
 }

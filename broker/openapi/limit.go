@@ -1,7 +1,6 @@
 package openapi
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,9 +14,6 @@ type rates struct {
 	begun time.Time
 
 	calls atomic.Uint64
-
-	mu         sync.Mutex
-	broadcasts map[string]*[2]uint64 // by product: to a topic, to all
 }
 
 func (r *rates) prepare(q *quota.Limits, meter *quota.Meter, now time.Time) {
@@ -26,7 +22,6 @@ func (r *rates) prepare(q *quota.Limits, meter *quota.Meter, now time.Time) {
 	}
 	r.meter = meter
 	r.begun = now.Add(-1)
-	r.broadcasts = make(map[string]*[2]uint64)
 }
 
 // rrpc reports why one more call would be too many, or "".
@@ -51,27 +46,4 @@ func (r *rates) over(name, who string, n, limit int) bool {
 	}
 	r.meter.Refused(name, who, int64(limit), int64(n))
 	return true
-}
-
-func (r *rates) topicBroadcast(productKey string, now time.Time) string {
-	return r.broadcast(productKey, 0, quota.TopicBroadcasts, now)
-}
-
-func (r *rates) fullBroadcast(productKey string, now time.Time) string {
-	return r.broadcast(productKey, 1, quota.FullBroadcasts, now)
-}
-
-func (r *rates) broadcast(productKey string, which int, item quota.Item, now time.Time) string {
-	l := r.table.Rate(item).Limiter()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	words := r.broadcasts[productKey]
-	if words == nil {
-		words = new([2]uint64)
-		r.broadcasts[productKey] = words
-	}
-	if l.Allow(&words[which], int64(now.Sub(r.begun)), 1) {
-		return ""
-	}
-	return r.refused(item, &l, productKey, words[which])
 }

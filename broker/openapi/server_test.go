@@ -64,7 +64,7 @@ func start(t testing.TB, change ...func(*quota.Limits)) *site {
 		t.Fatal(err)
 	}
 	backend := &openapi.Backend{
-		Registry: s.Registry, Broker: s.Broker, RRPC: p.RRPC, ServiceTopic: p.ServiceTopic, Key: p.SessionKey, MayReceive: p.MayReceive,
+		Registry: s.Registry, Broker: s.Broker, RRPC: p.RRPC, Broadcast: p.Broadcast, ServiceTopic: p.ServiceTopic, Key: p.SessionKey, MayReceive: p.MayReceive,
 		Services: p.Services(), Gateways: p.Gateways(), Quantities: limits, Now: s.Clock.Now,
 		IDs: p.IDs(), Downlink: p.Downlink, Meter: p.Meter(),
 	}

@@ -64,12 +64,14 @@ type Platform struct {
 	tables   tables
 	limiters limiters
 	meter    quota.Meter
-	ids      *rrpc.IDs
-	calls    *rrpc.Caller
-	alink    *alink.Service // nil: none
-	gateways *gateway.Service
-	broker   *broker.Broker
-	changes  changes
+
+	broadcasts broadcasts
+	ids        *rrpc.IDs
+	calls      *rrpc.Caller
+	alink      *alink.Service // nil: none
+	gateways   *gateway.Service
+	broker     *broker.Broker
+	changes    changes
 }
 
 // New returns a Platform. Broker makes its broker.

@@ -68,13 +68,13 @@ func (d *Device) MaySubscribe(filter []byte) broker.Verdict {
 	return d.roomFor(filter)
 }
 
-var broadcasts = []byte("/broadcast/")
+var broadcastPrefix = []byte("/broadcast/")
 
 // roomFor reports whether a broadcast topic may have one more subscriber. It does not keep devices that
 // subscribe at the same moment, or with wildcards to topics that are full, from being too many together; a
 // broadcast to them is then refused.
 func (d *Device) roomFor(filter []byte) broker.Verdict {
-	if d.platform == nil || !bytes.HasPrefix(filter, broadcasts) {
+	if d.platform == nil || !bytes.HasPrefix(filter, broadcastPrefix) {
 		return broker.Allowed
 	}
 	limit := d.platform.opts.Quantities.SubscribersPerTopic

@@ -285,3 +285,40 @@ func TestSubDevicesInOnePost(t *testing.T) {
 	}
 	s.refused("sub-devices-per-pack-post", 1)
 }
+
+// What an embedder broadcasts has the limits of the platform, too.
+func TestBroadcastsOfAnEmbedder(t *testing.T) {
+	s := start(t)
+	c := s.connect(productKey, deviceName, deviceSecret, "")
+	topic := "/broadcast/" + productKey + "/news"
+	c.Subscribe(topic, 1)
+	id, err := s.Broadcast(t.Context(), productKey, topic, []byte("to a topic"))
+	if err != nil || len(fmt.Sprint(id)) != 19 {
+		t.Fatalf("%d, %v", id, err)
+	}
+	expectPublish(t, c, topic, "to a topic")
+	if id, err = s.Broadcast(t.Context(), productKey, "", []byte("to all")); err != nil {
+		t.Fatal(err)
+	}
+	expectPublish(t, c, own("/sys/%s/broadcast/request/")+fmt.Sprint(id), "to all")
+	var much *quota.Exceeded
+	for topic, item := range map[string]quota.Item{topic: quota.TopicBroadcasts, "": quota.FullBroadcasts} {
+		if _, err := s.Broadcast(t.Context(), productKey, topic, nil); !errors.As(err, &much) || much.Item != item {
+			t.Errorf("again on %q: %v", topic, err)
+		}
+	}
+	s.Clock.Advance(time.Minute)
+	var over *quota.Over
+	if _, err := s.Broadcast(t.Context(), productKey, "", make([]byte, 64<<10+1)); !errors.As(err, &over) || over.Limit != 64<<10 {
+		t.Errorf("too large: %v", err)
+	}
+	s.refused("broadcast-payload", 1)
+	for _, topic := range []string{"/broadcast/other/news", "/broadcast/" + productKey + "/", "news", "/broadcast/" + productKey + "/+"} {
+		if _, err := s.Broadcast(t.Context(), productKey, topic, nil); err == nil {
+			t.Errorf("%q was taken for a broadcast topic", topic)
+		}
+	}
+	if _, err := s.Broadcast(t.Context(), "none", "", nil); err == nil {
+		t.Error("a product that there is not")
+	}
+}

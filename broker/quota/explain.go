@@ -25,3 +25,13 @@ type Exceeded struct {
 }
 
 func (e *Exceeded) Error() string { return "quota: " + e.Item.Subject() + ": " + e.Detail }
+
+// Over is the error of something that is over a limit which is not a rate.
+type Over struct {
+	Name         string // of the Quantity
+	Limit, Value int64
+}
+
+func (e *Over) Error() string {
+	return "quota: " + e.Name + ": " + strconv.FormatInt(e.Value, 10) + ", the limit is " + strconv.FormatInt(e.Limit, 10)
+}

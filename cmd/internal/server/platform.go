@@ -94,7 +94,7 @@ func (e *endpoint) listen(s *Settings, b *broker.Broker, mqtt platform.Endpoint,
 // devices below /auth/.
 func (e *endpoint) handler(s *Settings, b *broker.Broker, mqtt platform.Endpoint, log *slog.Logger) http.Handler {
 	actions := &openapi.Backend{
-		Registry: e.registry, Broker: b, RRPC: e.platform.RRPC, ServiceTopic: e.platform.ServiceTopic,
+		Registry: e.registry, Broker: b, RRPC: e.platform.RRPC, Broadcast: e.platform.Broadcast, ServiceTopic: e.platform.ServiceTopic,
 		Key: e.platform.SessionKey, MayReceive: e.platform.MayReceive,
 		Services: e.platform.Services(), Gateways: e.platform.Gateways(), Quantities: s.quotas(),
 		IDs: e.platform.IDs(), Downlink: e.platform.Downlink, Meter: e.platform.Meter(),
