@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -39,7 +40,7 @@ func checkCommand() *cobra.Command {
 		Use:   "check FILE",
 		Short: "test a configuration file",
 		Long: `Test a configuration file for 'sampan serve' and print what it sets, line by line,
-and everything that is wrong with it. Nothing is started or changed.`,
+and everything that is wrong with it, certificates included. Nothing is started or changed.`,
 		Example: "sampan check sampan.yaml",
 		Args:    cli.Args("FILE"),
 		RunE: func(command *cobra.Command, args []string) error {
@@ -69,7 +70,7 @@ func newChecked(file string, settings *server.Settings, set []config.Setting, pr
 	for _, p := range problems {
 		c.Problems = append(c.Problems, checkedProblem{p.Line, p.Column, p.Error()})
 	}
-	if err := settings.Check(); err != nil && len(problems) == 0 {
+	if err := errors.Join(settings.Check(), settings.CheckFiles()); err != nil && len(problems) == 0 {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			c.Problems = append(c.Problems, checkedProblem{Problem: line})
 		}

@@ -101,6 +101,18 @@ func (s *Settings) Check() error {
 			bad("listen: %s can be reached from other machines and is not encrypted; %s, or set allow-plain", u, encrypted)
 		}
 	}
+	for _, u := range s.Listen.URLs {
+		switch u.Scheme {
+		case address.MQTTS, address.WSS:
+			if s.Cert == "" && s.Key == "" {
+				bad("listen: %s needs a certificate: set cert and key", u)
+			}
+		case address.PSK:
+			if s.open() {
+				bad("listen: %s has keys made of the devices' secrets, and the open profile has no devices", u)
+			}
+		}
+	}
 	if s.Cert == "" && (s.ClientCA != "" || len(s.CRL) > 0 || s.RequireClientCert) {
 		bad("client-ca, crl and require-client-cert are about TLS, which needs cert and key")
 	}
@@ -111,4 +123,13 @@ func (s *Settings) Check() error {
 		bad("listen: without a listener nobody can connect")
 	}
 	return errors.Join(errs...)
+}
+
+// CheckFiles reads the certificates that are named, as a start would.
+func (s *Settings) CheckFiles() error {
+	if s.Cert == "" || s.Key == "" {
+		return nil
+	}
+	_, err := s.certificates()
+	return err
 }

@@ -165,6 +165,11 @@ func TestCheckFindsWhatIsWrongTogether(t *testing.T) {
 		{"", []string{"--listen=mqtt://127.0.0.1:0", "--listen=ws://127.0.0.1:0"}},
 		{"127.0.0.1:1 is named twice", []string{"--listen=mqtt://127.0.0.1:1", "--listen=ws://127.0.0.1:1"}},
 		{"cert and key belong together", []string{"--key=k"}},
+		{"mqtts://127.0.0.1:0 needs a certificate", []string{"--listen=mqtts://127.0.0.1:0"}},
+		{"wss://127.0.0.1:0 needs a certificate", []string{"--listen=wss://127.0.0.1:0"}},
+		{"", []string{"--listen=mqtts://127.0.0.1:0", "--cert=c", "--key=k"}},
+		{"the open profile has no devices", []string{"--listen=psk://127.0.0.1:0", "--profile=open"}},
+		{"", []string{"--listen=psk://127.0.0.1:0"}},
 	} {
 		err := parse(t, c.args...).Check()
 		if (err == nil) != (c.explains == "") || err != nil && !strings.Contains(err.Error(), c.explains) {

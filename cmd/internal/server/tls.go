@@ -29,14 +29,8 @@ func (c *channels) open(s *Settings, log *slog.Logger) error {
 	if s.Cert == "" {
 		return nil
 	}
-	policy, err := tlsconf.ParsePolicy(s.TLSPolicy.String())
-	if err != nil {
-		return err
-	}
-	if c.tls, err = tlsconf.New(tlsconf.Options{
-		Policy: policy, Certificates: []tlsconf.Certificate{{CertFile: s.Cert, KeyFile: s.Key}},
-		ClientCAFile: s.ClientCA, RequireClientCert: s.RequireClientCert, CRLFiles: s.CRL,
-	}); err != nil {
+	var err error
+	if c.tls, err = s.certificates(); err != nil {
 		return err
 	}
 	if s.ClientCA != "" {
@@ -54,6 +48,18 @@ func (c *channels) open(s *Settings, log *slog.Logger) error {
 		c.tls.Watch(ctx, ticker.C, func(err error) { c.reloaded(err, log) })
 	}()
 	return nil
+}
+
+// certificates reads the files that are named.
+func (s *Settings) certificates() (*tlsconf.Server, error) {
+	policy, err := tlsconf.ParsePolicy(s.TLSPolicy.String())
+	if err != nil {
+		return nil, err
+	}
+	return tlsconf.New(tlsconf.Options{
+		Policy: policy, Certificates: []tlsconf.Certificate{{CertFile: s.Cert, KeyFile: s.Key}},
+		ClientCAFile: s.ClientCA, RequireClientCert: s.RequireClientCert, CRLFiles: s.CRL,
+	})
 }
 
 // reload reads the certificates again, now.
