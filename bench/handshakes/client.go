@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sampan/tlsconf/psk"
+)
+
+// kind is a kind of handshake.
+type kind struct {
+	name    string
+	policy  string // of the listener
+	key     string // of the server's certificate: rsa or ecdsa; empty: pre-shared keys
+	version uint16
+	suite   uint16 // 0: the server chooses
+	resume  bool   // a session that the client had
+}
+
+var kinds = []kind{
+	{"TLS 1.3, ECDSA P-256", "modern", "ecdsa", tls.VersionTLS13, 0, false},
+	{"TLS 1.3, RSA 2048", "modern", "rsa", tls.VersionTLS13, 0, false},
+	{"TLS 1.3, resumed", "modern", "rsa", tls.VersionTLS13, 0, true},
+	{"TLS 1.2, ECDHE and ECDSA P-256", "modern", "ecdsa", tls.VersionTLS12, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, false},
+	{"TLS 1.2, ECDHE and RSA 2048", "modern", "rsa", tls.VersionTLS12, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, false},
+	{"TLS 1.2, resumed", "modern", "rsa", tls.VersionTLS12, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, true},
+	{"TLS 1.2, static RSA 2048, CBC (the C SDK)", "platform", "rsa", tls.VersionTLS12, tls.TLS_RSA_WITH_AES_128_CBC_SHA, false},
+	{"TLS 1.0, static RSA 2048, CBC", "platform", "rsa", tls.VersionTLS10, tls.TLS_RSA_WITH_AES_128_CBC_SHA, false},
+	{"TLS 1.2, static RSA 2048, Triple DES", "legacy", "rsa", tls.VersionTLS12, tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA, false},
+	{"pre-shared key, CBC (the C SDK)", "psk", "", tls.VersionTLS12, psk.TLS_PSK_WITH_AES_128_CBC_SHA, false},
+	{"pre-shared key, GCM", "psk", "", tls.VersionTLS12, psk.TLS_PSK_WITH_AES_128_GCM_SHA256, false},
+	{"pre-shared key, ECDHE, CBC", "psk", "", tls.VersionTLS12, psk.TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256, false},
+	{"pre-shared key, ECDHE, GCM", "psk", "", tls.VersionTLS12, psk.TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256, false},
+}
+
+// shake does one handshake on a connection of its own, which it closes.
+type shake func(ctx context.Context) error
+
+// client makes the client's side of a kind.
+func (s *site) client(k kind, addr string) shake {
+	secure := func(ctx context.Context, conn net.Conn) (net.Conn, error) {
+		c := psk.Client(conn, &psk.Config{Identity: []byte(identity), PSK: []byte(s.psk), CipherSuites: []uint16{k.suite}})
+		return c, c.HandshakeContext(ctx)
+	}
+	if k.key != "" {
+		config := &tls.Config{RootCAs: s.roots, ServerName: "localhost", MinVersion: k.version, MaxVersion: k.version}
+		if k.suite != 0 {
+			config.CipherSuites = []uint16{k.suite}
+		}
+		if k.resume {
+			config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+		}
+		secure = func(ctx context.Context, conn net.Conn) (net.Conn, error) {
+			c := tls.Client(conn, config)
+			return c, c.HandshakeContext(ctx)
+		}
+	}
+	return func(ctx context.Context) error {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		secured, err := secure(ctx, conn)
+		if err != nil {
+			return err
+		}
+		// The server has done its part when it closes, too: a client of TLS 1.3 is ready before it.
+		if err := secured.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+			return err
+		}
+		conn.SetReadDeadline(time.Now().Add(patience))
+		io.Copy(io.Discard, secured) // how it closes is its own affair
+		return ctx.Err()
+	}
+}
+
+// drive does handshakes with so many clients for a while, and counts them.
+func drive(ctx context.Context, one shake, each time.Duration, clients int) (int64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var done atomic.Int64
+	var all sync.WaitGroup
+	end := time.Now().Add(each)
+	for range clients {
+		all.Go(func() {
+			for time.Now().Before(end) && ctx.Err() == nil {
+				if err := one(ctx); err != nil {
+					cancel(fmt.Errorf("a handshake failed: %w", err))
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	return done.Load(), context.Cause(ctx)
+}
