@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -21,6 +22,22 @@ func TestReadme(t *testing.T) {
 	r := tour.New(t, "README.md")
 	r.Prints = "greeting/world hello\n"
 	r.Follow()
+}
+
+// What the page about security shows of certificates works as it is there.
+func TestSecurityPage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the binary; it has no race detector")
+	}
+	for _, program := range []string{"openssl", "mosquitto_sub"} {
+		if _, err := exec.LookPath(program); err != nil {
+			if os.Getenv("SAMPAN_REQUIRE_TOOLS") == "1" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+	}
+	tour.New(t, "docs/security.md").Follow()
 }
 
 // A page in Chinese shows the same as the page in English: the same headings, and the same blocks to the
