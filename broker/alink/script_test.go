@@ -1,18 +1,16 @@
 package alink_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"sampan/broker/alink"
+	"sampan/broker/brokertest"
 	"sampan/broker/device"
 	"sampan/packet"
 )
@@ -30,21 +28,10 @@ func (a *answers) Publish(_ context.Context, topic string, payload []byte, qos b
 // The scripts in testdata say what a device asks ("> topic payload") and what it is answered ("< topic
 // payload"); "! " is what a server within the process is told. "@ 1s" lets time pass, and "$n(...)" in a payload
 // is the text in the parentheses, n times. -update writes the answers.
-func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { script(t, file) })
-	}
-}
+func TestScripts(t *testing.T) { brokertest.Scripts(t, *update, start) }
 
-func script(t *testing.T, file string) {
-	before, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+// start makes a Service, with the device pk/dev1, and returns what carries out a script's line.
+func start(t *testing.T) func(line string) []string {
 	now := time.Date(2018, 6, 1, 12, 0, 0, 0, time.UTC)
 	registry := device.New(device.Options{})
 	if _, err := registry.CreateProduct(device.ProductSpec{Key: "pk", Name: "one"}); err != nil {
@@ -74,12 +61,7 @@ func script(t *testing.T, file string) {
 		b, _ := json.Marshal(a)
 		out.lines = append(out.lines, fmt.Sprintf("! answer to %s %s", path, b))
 	})
-	var after bytes.Buffer
-	for _, line := range strings.Split(strings.TrimSuffix(string(before), "\n"), "\n") {
-		if strings.HasPrefix(line, "< ") || strings.HasPrefix(line, "! ") {
-			continue
-		}
-		fmt.Fprintln(&after, line)
+	return func(line string) []string {
 		switch {
 		case strings.HasPrefix(line, "@ "):
 			d, err := time.ParseDuration(line[2:])
@@ -90,38 +72,18 @@ func script(t *testing.T, file string) {
 		case strings.HasPrefix(line, "> "):
 			topic, payload, _ := strings.Cut(line[2:], " ")
 			if !s.Wants([]byte(topic)) {
-				fmt.Fprintln(&after, "! not wanted")
-				continue
+				return []string{"! not wanted"}
 			}
 			p := &packet.Publish{Topic: []byte(topic), Payload: []byte(repeat(payload))}
 			if !s.Intercept(nil, p) {
 				t.Errorf("%s was not taken", topic)
 			}
 			clear(p.Payload) // it was a view
-			for _, l := range out.lines {
-				fmt.Fprintln(&after, l)
-			}
+			lines := out.lines
 			out.lines = nil
+			return lines
 		}
-	}
-	if *update {
-		if err := os.WriteFile(file, after.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, got := strings.Split(string(before), "\n"), strings.Split(after.String(), "\n")
-	for i := range max(len(want), len(got)) {
-		w, g := "", ""
-		if i < len(want) {
-			w = want[i]
-		}
-		if i < len(got) {
-			g = got[i]
-		}
-		if w != g {
-			t.Fatalf("line %d:\ngot  %s\nwant %s", i+1, g, w)
-		}
+		return nil
 	}
 }
 

@@ -1,19 +1,17 @@
 package gateway_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"sampan/broker"
+	"sampan/broker/brokertest"
 	"sampan/broker/credential"
 	"sampan/broker/device"
 	"sampan/broker/gateway"
@@ -99,13 +97,10 @@ func start(t *testing.T) *site {
 // $(name) in a payload is the signed part of a sub-device, $(name secret) with that secret; "% word" is something that happens.
 // -update writes what comes of it.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { script(t, file) })
-	}
+	brokertest.Scripts(t, *update, func(t *testing.T) func(string) []string {
+		s := start(t)
+		return func(line string) []string { return s.carryOut(t, line) }
+	})
 }
 
 var signedPart = regexp.MustCompile(`\$\(([^ )]+)( [^)]*)?\)`)
@@ -166,59 +161,31 @@ func (s *site) happens(t *testing.T, words []string) {
 	}
 }
 
-func script(t *testing.T, file string) {
-	before, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
+// carryOut carries out a line of a script and returns what came of it.
+func (s *site) carryOut(t *testing.T, line string) (lines []string) {
+	t.Helper()
+	switch {
+	case strings.HasPrefix(line, "% "):
+		s.happens(t, strings.Fields(line[2:]))
+	case strings.HasPrefix(line, "> "):
+		topic, payload, _ := strings.Cut(line[2:], " ")
+		from := new(broker.Principal)
+		if strings.Contains(topic, "gw-2") {
+			from.Subscriptions = []session.Subscription{{Filter: "of its own"}} // _ss=1
+		}
+		p := &packet.Publish{Topic: []byte(topic), Payload: []byte(signedPart.ReplaceAllStringFunc(payload, sign))}
+		if !s.Wants(p.Topic) {
+			s.note("! not wanted")
+		} else if !s.Intercept(from, p) {
+			t.Errorf("%s was not taken", topic)
+		}
+		clear(p.Payload) // it was a view
 	}
-	s := start(t)
-	var after bytes.Buffer
-	for _, line := range strings.Split(strings.TrimSuffix(string(before), "\n"), "\n") {
-		if strings.HasPrefix(line, "< ") || strings.HasPrefix(line, "! ") {
-			continue
-		}
-		fmt.Fprintln(&after, line)
-		switch {
-		case strings.HasPrefix(line, "% "):
-			s.happens(t, strings.Fields(line[2:]))
-		case strings.HasPrefix(line, "> "):
-			topic, payload, _ := strings.Cut(line[2:], " ")
-			from := new(broker.Principal)
-			if strings.Contains(topic, "gw-2") {
-				from.Subscriptions = []session.Subscription{{Filter: "of its own"}} // _ss=1
-			}
-			p := &packet.Publish{Topic: []byte(topic), Payload: []byte(signedPart.ReplaceAllStringFunc(payload, sign))}
-			if !s.Wants(p.Topic) {
-				s.note("! not wanted")
-			} else if !s.Intercept(from, p) {
-				t.Errorf("%s was not taken", topic)
-			}
-			clear(p.Payload) // it was a view
-		}
-		for _, l := range s.lines {
-			fmt.Fprintln(&after, secretless(l))
-		}
-		s.lines = nil
+	for _, l := range s.lines {
+		lines = append(lines, secretless(l))
 	}
-	if *update {
-		if err := os.WriteFile(file, after.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, got := strings.Split(string(before), "\n"), strings.Split(after.String(), "\n")
-	for i := range max(len(want), len(got)) {
-		w, g := "", ""
-		if i < len(want) {
-			w = want[i]
-		}
-		if i < len(got) {
-			g = got[i]
-		}
-		if w != g {
-			t.Fatalf("line %d:\ngot  %s\nwant %s", i+1, g, w)
-		}
-	}
+	s.lines = nil
+	return lines
 }
 
 var generated = regexp.MustCompile(`("deviceSecret":")[0-9A-Za-z]{32}"`)
