@@ -24,7 +24,13 @@ type gate struct {
 }
 
 // arrival is what a connection has of the gate until its CONNECT is accepted.
-type arrival struct{ pending, handshake admission.Guest }
+type arrival struct {
+	pending, handshake admission.Guest
+	of                 admittee // the connection, if it wants to know; or nil
+}
+
+// admittee is a net.Conn that is told when its client's CONNECT was accepted.
+type admittee interface{ Admitted() }
 
 // burst is how many times the number of connections in a second may come at once, of one address and of all.
 const burst = 5
@@ -125,10 +131,11 @@ func (a *arrival) served() {
 
 // admitted ends the connection's arrival: its CONNECT was accepted.
 func (c *conn) admitted() {
+	of := c.arrival.of
 	c.arrival.leave()
 	c.arrival = nil
-	if a, ok := c.socket.NetConn().(interface{ Admitted() }); ok {
-		a.Admitted()
+	if of != nil {
+		of.Admitted()
 	}
 }
 

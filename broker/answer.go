@@ -20,11 +20,23 @@ type answers struct {
 // read from.
 const maxAnswers = 128
 
-// waitForStore holds up the client's reader while too much waits for the store: answers, or messages without
-// their acknowledgement, unless most is 0.
+// tooMany reports whether too much waits for the store: answers, or messages without their acknowledgement,
+// unless most is 0.
+func (a *answers) tooMany(most int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.over(most)
+}
+
+// over is called with mu held.
+func (a *answers) over(most int) bool {
+	return !a.closed && (a.waiting >= maxAnswers || most != 0 && a.messages >= most)
+}
+
+// waitForStore holds up the client's reader while there are too many.
 func (a *answers) waitForStore(most int) {
 	a.mu.Lock()
-	if a.waiting < maxAnswers && (most == 0 || a.messages < most) || a.closed {
+	if !a.over(most) {
 		a.mu.Unlock()
 		return
 	}

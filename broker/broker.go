@@ -30,6 +30,7 @@ type Broker struct {
 	tree      *topictree.Tree[*client]
 	clients   directory
 	deadlines *deadline.Queue
+	poller    *netx.Poller // watches the connections that are plain sockets
 	stats     counters
 	limits    [packet.Level311 + 1]packet.Limits // by protocol level; [0]: before CONNECT
 	gate      gate
@@ -80,6 +81,7 @@ func New(o Options) (*Broker, error) {
 	}
 	b.budget.MaxMessages, b.budget.MaxBytes = o.QueueTotalMessages, o.QueueTotalBytes
 	b.deadlines = deadline.New(b.ticker)
+	b.poller = netx.NewPoller(b.goroutines.add, b.goroutines.done)
 	b.gate = newGate(&b.opts, b.ticker)
 	for r := range b.strangers {
 		b.strangers[r] = admission.NewSparse(strangerLines, strangerBurst, b.ticker)
@@ -162,19 +164,20 @@ func (b *Broker) Serve(ln net.Listener) error {
 // in-process clients and transports of one's own.
 func (b *Broker) ServeConn(nc net.Conn) error { return b.start(nc, "", false) }
 
-// start begins to serve a connection on a goroutine of its own, which ends with the connection. If it is in a
-// queue it waits for its turn.
+// start begins to serve a connection: a plain socket on the poller, another on a goroutine of its own, which
+// ends with the connection. If it is in a queue it waits for its turn.
 func (b *Broker) start(nc net.Conn, listener string, queued bool) error {
 	c := &conn{
 		number:  b.connections.Add(1),
 		broker:  b,
-		socket:  netx.New(nc),
+		stream:  netx.NewStream(nc),
 		limits:  &b.limits[0],
 		arrival: new(arrival),
 		done:    make(chan struct{}),
 		gone:    make(chan struct{}),
 	}
-	c.out.socket, c.out.broker = c.socket, b
+	c.out.socket, c.out.broker = c.stream, b
+	c.arrival.of, _ = nc.(admittee)
 	c.channel = Channel{Local: nc.LocalAddr(), Remote: nc.RemoteAddr(), Listener: listener}
 	if e := c.admitSource(); e != nil {
 		b.shed(c, nc, e)
@@ -204,7 +207,10 @@ func (b *Broker) start(nc net.Conn, listener string, queued bool) error {
 	b.mu.Unlock()
 	b.stats.accepted.Add(1)
 	b.stats.connections.Add(1)
-	go c.serve()
+	c.begin()
+	if _, ok := nc.(handshaker); ok || !c.settle(nc) {
+		go c.serve() // ends with the connection
+	}
 	return nil
 }
 
@@ -222,7 +228,7 @@ func (b *Broker) leave(c *conn) {
 	b.gate.sources.Leave(c.source)
 }
 
-// forget is the last thing a connection's goroutine does.
+// forget is the last thing that is done for a connection.
 func (b *Broker) forget(c *conn) {
 	b.leave(c)
 	b.mu.Lock()
@@ -267,6 +273,7 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	for _, s := range handlers {
 		s.Close()
 	}
+	b.poller.Close()
 	var errs []error
 	select {
 	case <-b.goroutines.zero():

@@ -18,7 +18,6 @@ type work struct {
 	except  *client        // who is not to receive the run's messages
 	wanted  bool           // the Interceptor wants to see messages of the run's topic
 	stored  bool           // the store took note of something that an acknowledgement waits for
-	deep    bool           // a packet was handled that takes much stack
 	scratch []byte
 	packets uint64
 	publish [2]uint64
@@ -135,12 +134,10 @@ func (c *conn) handleOne(w *work, chunk []byte, at int) (int, error) {
 func (c *conn) control(w *work, f packet.Frame) error {
 	switch f.Type() {
 	case packet.TypeConnect:
-		w.deep = true
 		return c.connect(w, f)
 	case packet.TypePuback:
 		return c.puback(w, f)
 	case packet.TypeSubscribe:
-		w.deep = true
 		return c.subscribe(w, f)
 	case packet.TypeUnsubscribe:
 		return c.unsubscribe(w, f)

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -13,14 +14,21 @@ import (
 	"sampan/packet"
 )
 
-// conn is one network connection. Its goroutine runs serve: it waits for bytes, cuts packets from them,
-// handles each, and flushes everything that this has queued for others and for itself before it waits
-// again. An idle connection holds no buffer.
+// conn is one network connection. What it sends is handled by one goroutine at a time, a chunk at a time:
+// packets are cut from it, each is handled, and everything that this has queued for others and for the client
+// itself is flushed before the next chunk.
+//
+// That goroutine is the poller's for a plain socket. It takes one chunk and goes on to another connection; a
+// connection whose handling has to wait for something keeps the goroutine, and the poller goes on with a new
+// one (netx.Turn). An idle connection has neither goroutine nor buffer. Any other connection has a goroutine
+// of its own, which runs serve.
 type conn struct {
 	number    uint64
 	broker    *Broker
-	socket    *netx.Conn
+	socket    *netx.Socket // a plain socket, or nil
+	stream    *netx.Stream // what else carries the connection, or nil
 	out       outbound
+	rest      []byte // block: the beginning of a packet
 	channel   Channel
 	limits    *packet.Limits
 	client    *client  // nil until CONNECT was accepted
@@ -50,49 +58,104 @@ type conn struct {
 // never is the aliveFor of a connection without a keep-alive, in nanoseconds.
 const never = 1 << 62
 
-// serve begins the connection's goroutine.
-func (c *conn) serve() {
+// begin starts the time that a client has for its CONNECT.
+func (c *conn) begin() {
 	b := c.broker
 	now := b.ticker.Nanos()
 	c.lastRead.Store(now)
 	c.aliveFor.Store(-1)
 	c.deadline.Due = c.due
 	b.deadlines.Set(&c.deadline, now+int64(b.opts.ConnectTimeout))
-	if err := c.handshake(); err != nil {
+}
+
+// serve is the goroutine of a connection that is not a plain socket, or not before its handshake.
+func (c *conn) serve() {
+	nc := c.stream.NetConn()
+	if err := c.handshake(nc); err != nil {
 		c.stop(handshakeEnding(err))
 		c.finish()
 		return
 	}
-	c.run(nil)
-}
-
-// run reads and handles packets until the connection has a reason to end. rest is the beginning of a packet.
-//
-// What CONNECT and SUBSCRIBE need of the stack is several times what waiting needs, and a stack does not
-// shrink by itself. After them the connection goes on, where it waits without more, on a goroutine with a new
-// stack: that is half of what an idle connection takes.
-func (c *conn) run(rest []byte) {
+	if c.settle(nc) {
+		return
+	}
 	for {
-		c.out.waitForRoom()
-		c.answers.waitForStore(c.mostUnacknowledged())
-		buf, n, err := c.socket.Fill(rest)
+		c.waitForClient(nil)
+		buf, n, err := c.stream.Fill(c.rest)
 		if err != nil {
-			block.Put(rest)
 			c.lost(err)
 			break
 		}
-		had := len(rest)
-		block.Put(rest)
-		var deep bool
-		if rest, deep, err = c.handleChunk(buf, n, had); err != nil {
+		if err := c.handleChunk(nil, buf, n); err != nil {
 			break
-		}
-		if deep && c.socket.Direct() {
-			go c.run(rest)
-			return
 		}
 	}
 	c.finish()
+}
+
+// settle leaves the connection to the poller and reports true if it is a plain socket, and nothing else any
+// more.
+func (c *conn) settle(nc net.Conn) bool {
+	socket, plain, err := c.broker.poller.Adopt(nc, c)
+	if !plain {
+		return false
+	}
+	if err != nil {
+		c.stop(&ending{reason: ConnectionLost, detail: err.Error()})
+		go c.finish() // ends with the connection
+		return true
+	}
+	c.socket, c.stream = socket, nil
+	c.out.mu.Lock()
+	c.out.socket = socket
+	c.out.mu.Unlock()
+	if c.end.Load() != nil {
+		socket.Close() // who stopped the connection may have closed what it was before
+	}
+	if !socket.Park() {
+		go c.Closed() // ends with the connection
+	}
+	return true
+}
+
+// Readable handles what a plain socket has received, a chunk at most. It is called on the poller's goroutine,
+// which leaves the poller where it has to wait.
+func (c *conn) Readable(t *netx.Turn) {
+	buf, n, err := c.socket.Read(c.rest)
+	switch {
+	case err != nil:
+		c.lost(err)
+	case n > 0:
+		err = c.handleChunk(t, buf, n)
+	}
+	if err == nil {
+		c.waitForClient(t)
+		if c.socket.Park() {
+			return
+		}
+		c.lost(net.ErrClosed)
+	}
+	t.Leave()
+	c.finish()
+}
+
+// Closed ends a plain socket's connection that was closed while nothing was handled.
+func (c *conn) Closed() {
+	c.lost(net.ErrClosed)
+	c.finish()
+}
+
+// waitForClient holds up the reader while the client does not take its answers, or too many of them wait for
+// the store.
+func (c *conn) waitForClient(t *netx.Turn) {
+	if c.out.mustDrain() {
+		t.Leave()
+		c.out.waitForRoom()
+	}
+	if most := c.mostUnacknowledged(); c.answers.tooMany(most) {
+		t.Leave()
+		c.answers.waitForStore(most)
+	}
 }
 
 // mostUnacknowledged is how many of the client's messages may wait for the store; 0: any number.
@@ -103,13 +166,18 @@ func (c *conn) mostUnacknowledged() int {
 	return c.principal.MaxUnacknowledged
 }
 
-// handleChunk handles the packets in buf[:n], of which the first had bytes were there before, and returns the
-// beginning of a packet that is left; deep reports whether that took a deep stack. It gives buf back. After an
-// error the connection has a reason to end.
-func (c *conn) handleChunk(buf []byte, n, had int) (rest []byte, deep bool, err error) {
+// handleChunk handles the packets in buf[:n], which begins with c.rest, and keeps the beginning of a packet that
+// is left as c.rest. It gives buf and the old c.rest back. After an error the connection has a reason to end.
+func (c *conn) handleChunk(t *netx.Turn, buf []byte, n int) error {
 	b := c.broker
-	b.stats.bytesReceived.Add(uint64(n - had))
+	received := n - len(c.rest)
+	if c.rest != nil {
+		block.Put(c.rest)
+		c.rest = nil
+	}
+	b.stats.bytesReceived.Add(uint64(received))
 	w := works.Get().(*work)
+	w.batch.turn = t
 	used, err := c.handle(w, buf[:n])
 	if e := c.finishChunk(w); err == nil {
 		err = e
@@ -117,21 +185,25 @@ func (c *conn) handleChunk(buf []byte, n, had int) (rest []byte, deep bool, err 
 	if err != nil {
 		c.fail(err, w)
 	}
-	deep, w.deep = w.deep, false
+	w.batch.turn = nil
 	works.Put(w)
 	if err != nil {
 		block.Put(buf)
-		return nil, false, err
+		return err
 	}
-	rest = keep(buf, used, n)
+	c.rest = keep(buf, used, n)
 	if p := c.principal; p != nil && p.Quota != nil {
-		c.pause(p.Quota.Read(b.ticker.Nanos(), n-had))
+		c.pause(t, p.Quota.Read(b.ticker.Nanos(), received))
 	}
-	return rest, deep, nil
+	return nil
 }
 
-// finish lets go of everything, on the connection's goroutine.
+// finish lets go of everything. It may take its time.
 func (c *conn) finish() {
+	if c.rest != nil {
+		block.Put(c.rest)
+		c.rest = nil
+	}
 	answered := c.end.Load().reason.answered(c.client != nil)
 	linger := answered && c.out.closeAfterWrite()
 	c.cleanUp()
@@ -145,20 +217,25 @@ func (c *conn) finish() {
 }
 
 // pause holds up the reader of a client that has sent more than its bandwidth.
-func (c *conn) pause(d time.Duration) {
+func (c *conn) pause(t *netx.Turn, d time.Duration) {
 	if d <= 0 {
 		return
 	}
+	t.Leave()
 	select {
 	case <-c.broker.after(d):
 	case <-c.gone:
 	}
 }
 
+// handshaker is a net.Conn that has something to do before it carries MQTT.
+type handshaker interface {
+	HandshakeContext(context.Context) error
+}
+
 // handshake finds out what the channel is and, if it has a handshake, runs that.
-func (c *conn) handshake() error {
-	nc := c.socket.NetConn()
-	if h, ok := nc.(interface{ HandshakeContext(context.Context) error }); ok {
+func (c *conn) handshake(nc net.Conn) error {
+	if h, ok := nc.(handshaker); ok {
 		ctx, cancel := c.untilConnected()
 		defer cancel()
 		ctx = context.WithValue(ctx, connKey{}, c)
@@ -172,7 +249,6 @@ func (c *conn) handshake() error {
 		if err := h.HandshakeContext(ctx); err != nil {
 			return err
 		}
-		c.socket.Settle()
 	}
 	local, remote, listener := c.channel.Local, c.channel.Remote, c.channel.Listener
 	switch t := nc.(type) {

@@ -22,6 +22,9 @@ func (c *conn) connect(w *work, f packet.Frame) error {
 		c.reportIgnored(p.Ignored, nil)
 	}
 	asked := time.Duration(p.KeepAlive) * time.Second
+	if _, ok := b.opts.Authenticator.(anonymous); !ok {
+		w.batch.turn.Leave()
+	}
 	principal, err := c.authenticate(&p, asked)
 	if e := c.end.Load(); e != nil {
 		return e // the time for CONNECT ran out meanwhile
@@ -150,7 +153,10 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, 
 			b.clients.release(cl)
 		}
 	}()
-	cl.takeover.Lock()
+	if !cl.takeover.TryLock() {
+		w.batch.turn.Leave()
+		cl.takeover.Lock()
+	}
 	defer cl.takeover.Unlock()
 	if end := c.end.Load(); end != nil {
 		return false, false, end // gone while it waited for others: it must not push out the last of them
@@ -159,6 +165,9 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, 
 	cl.mu.Lock()
 	old := cl.conn
 	cl.mu.Unlock()
+	if old != nil || !clean {
+		w.batch.turn.Leave() // the older connection, and the store, may take their time
+	}
 	if old != nil {
 		old.stop(&ending{reason: TakenOver, detail: "by " + c.addr() + ", connection " + strconv.FormatUint(c.number, 10)})
 		<-old.done
@@ -184,6 +193,7 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, 
 	c.watch(keepAlive)
 
 	if noted {
+		w.batch.turn.Leave()
 		if err := c.syncStore(); err != nil {
 			if end := c.end.Load(); end != nil {
 				return false, discarded, end // gone while it waited

@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"sampan/broker/internal/netx"
 	"sampan/packet"
 )
 
@@ -60,15 +61,19 @@ func (c *conn) stop(e *ending) {
 // closeSocket closes the socket without waiting: a channel that says goodbye, as TLS does, may take its time
 // when the client is gone.
 func (c *conn) closeSocket() {
-	if c.socket.Direct() {
-		c.socket.Close()
+	c.out.mu.Lock()
+	socket := c.out.socket
+	c.out.mu.Unlock()
+	stream, ok := socket.(*netx.Stream)
+	if !ok {
+		socket.Close()
 		return
 	}
-	c.socket.Interrupt() // the reader need not wait for that
+	stream.Interrupt() // the reader need not wait for that
 	c.broker.goroutines.add()
 	go func() { // ends when Close does
 		defer c.broker.goroutines.done()
-		c.socket.Close()
+		stream.Close()
 	}()
 }
 
@@ -96,7 +101,7 @@ func (c *conn) lost(err error) {
 	c.stop(e)
 }
 
-// fail ends the connection from its own goroutine, because of a packet or because of the store.
+// fail ends the connection from the goroutine that handles its input, because of a packet or because of the store.
 func (c *conn) fail(err error, w *work) {
 	e, ok := err.(*ending)
 	if !ok {
@@ -114,7 +119,7 @@ func (c *conn) fail(err error, w *work) {
 		}
 	}
 	if e.reason.answered(c.client != nil) {
-		c.end.CompareAndSwap(nil, e) // serve closes the socket when the answer is written
+		c.end.CompareAndSwap(nil, e) // finish closes the socket when the answer is written
 	} else {
 		c.stop(e)
 	}
@@ -129,20 +134,10 @@ func (r Reason) answered(accepted bool) bool {
 // linger closes the socket in such a way that the last answer reaches a client which has already sent
 // more: a socket closed with bytes unread is reset, and the reset overtakes the answer.
 func (c *conn) linger() {
-	defer c.socket.Close()
+	defer c.out.socket.Close()
 	defer c.out.close()
-	if !c.socket.Direct() || c.socket.CloseWrite() != nil {
-		return
-	}
-	nc := c.socket.NetConn()
-	if nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
-		return
-	}
-	var sink [512]byte
-	for range lingerBytes / len(sink) {
-		if _, err := nc.Read(sink[:]); err != nil {
-			return
-		}
+	if c.socket != nil && c.socket.CloseWrite() == nil {
+		c.socket.Drain(lingerBytes, lingerTime)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // everything, the rest is copied and the claim passes to the connection's writer goroutine, which waits for
 // the socket so that nobody else has to. No lock is held during a write.
 type outbound struct {
-	socket  *netx.Conn
+	socket  netx.Conn // changed once, with mu held, before anything is written
 	broker  *Broker
 	stalled atomic.Bool // a write took too long: the client is a slow consumer
 
@@ -55,6 +55,7 @@ const (
 
 // batch is the outbounds that one goroutine has claimed and will flush.
 type batch struct {
+	turn    *netx.Turn // if the goroutine is the poller's: who waits for something leaves it before
 	touched []*outbound
 	bufs    [][]byte
 }
@@ -119,7 +120,7 @@ func (o *outbound) extend(n int) {
 }
 
 // control queues the bytes of an answer to the client's own packet. There is always room: a client that
-// does not read its answers is not read from either (see conn.run).
+// does not read its answers is not read from either (see conn.waitForClient).
 func (o *outbound) control(p []byte, b *batch) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -131,11 +132,23 @@ func (o *outbound) control(p []byte, b *batch) {
 	o.pending = append(o.pending, p...)
 }
 
+// mustDrain reports whether the client does not take its answers.
+func (o *outbound) mustDrain() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.full()
+}
+
+// full is called with mu held.
+func (o *outbound) full() bool {
+	return o.waiting > o.broker.opts.OutboundBytes && !o.closed && o.claim == handed
+}
+
 // waitForRoom holds up the client's own reader while the client does not take its answers. It returns when
 // half of what waited is gone, or the connection.
 func (o *outbound) waitForRoom() {
 	o.mu.Lock()
-	if o.waiting <= o.broker.opts.OutboundBytes || o.closed || o.claim != handed {
+	if !o.full() {
 		o.mu.Unlock()
 		return
 	}

@@ -8,8 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const rawSupported = true
-
 // readFD reads once without waiting. The descriptor is non-blocking, so the call does not need the
 // scheduler's leave.
 func readFD(fd uintptr, b []byte) (n int, again bool, err error) {
@@ -73,4 +71,14 @@ func send(fd uintptr, b []byte, flags int) (int, syscall.Errno) {
 		r, _, e = syscall.Syscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), f, 0, 0)
 	}
 	return int(r), e
+}
+
+// waitFD waits for events of an epoll instance for so many milliseconds, and returns how many there are.
+// Beyond a few milliseconds the scheduler would have to know.
+func waitFD(epoll int, events []unix.EpollEvent, ms int) int {
+	n, _, e := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), uintptr(ms), 0, 0)
+	if e != 0 {
+		return 0 // EINTR
+	}
+	return int(n)
 }

@@ -1,0 +1,126 @@
+package netx
+
+import (
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Poller watches parked sockets with a few goroutines, as many as can run at the same time. They are started
+// when they are needed.
+//
+// Each has an epoll instance of its own, level-triggered: what a handler leaves unread is reported again, after
+// the others. The instance is itself watched by the runtime's poller, so a goroutine that waits in it is
+// parked like any other, and neither the garbage collector nor another goroutine is ever held up.
+type Poller struct {
+	started, ended func()
+	brief          atomic.Int32 // loops that wait briefly
+
+	mu     sync.Mutex // guards what follows and every loop's sockets
+	loops  []*loop    // nil where none has been needed
+	next   int
+	closed bool
+}
+
+// NewPoller returns a Poller that calls started and ended when it starts one of its goroutines and when that
+// has ended.
+func NewPoller(started, ended func()) *Poller {
+	return &Poller{started: started, ended: ended, loops: make([]*loop, runtime.GOMAXPROCS(0))}
+}
+
+// Adopt makes a Socket of a plain TCP or Unix connection, or of one below a Wrapper of which nothing is left,
+// and closes nc, whose descriptor it has taken over. The socket is not parked yet. Adopt reports false, and nc
+// stays as it is, if nc is another kind of connection; it also stays as it is after an error.
+func (p *Poller) Adopt(nc net.Conn, h Handler) (s *Socket, plain bool, err error) {
+	below := nc
+	if w, ok := nc.(Wrapper); ok && w.Bare() {
+		below = w.Below()
+	}
+	switch below.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default:
+		return nil, false, nil
+	}
+	l, err := p.assign()
+	if err != nil {
+		return nil, true, err
+	}
+	fd, err := duplicate(below.(syscall.Conn))
+	if err != nil {
+		p.leave(l)
+		return nil, true, err
+	}
+	nc.Close()
+	return &Socket{fd: fd, loop: l, handler: h}, true, nil
+}
+
+// duplicate returns a descriptor of the same socket that the runtime's poller does not know.
+func duplicate(c syscall.Conn) (fd int32, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var dupErr error
+	err = raw.Control(func(old uintptr) {
+		var n int
+		n, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
+		fd = int32(n)
+	})
+	if err == nil {
+		err = os.NewSyscallError("dup", dupErr)
+	}
+	return fd, err
+}
+
+// assign chooses the loop of a new socket, in turn, and counts it there.
+func (p *Poller) assign() (*loop, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, net.ErrClosed
+	}
+	i := p.next
+	p.next = (p.next + 1) % len(p.loops)
+	if p.loops[i] == nil {
+		l, err := newLoop(p)
+		if err != nil {
+			return nil, err
+		}
+		p.loops[i] = l
+		p.started()
+		go l.run() // ends after Close, with the last socket
+	}
+	p.loops[i].sockets++
+	return p.loops[i], nil
+}
+
+// leave counts a socket that is gone.
+func (p *Poller) leave(l *loop) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l.sockets--
+	if p.closed && l.sockets == 0 {
+		l.interrupt()
+	}
+}
+
+// Close makes the Poller refuse new sockets, and end when those that it has are closed. It does not wait for
+// that.
+func (p *Poller) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	p.closed = true
+	for _, l := range p.loops {
+		if l != nil && l.sockets == 0 {
+			l.interrupt()
+		}
+	}
+}
