@@ -3,6 +3,8 @@ package brokertest
 import (
 	"context"
 	"net"
+	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,7 +22,9 @@ type Broker struct {
 	Events *Events // every event
 	Log    *Log    // every log line; nil if Options had a logger of its own
 
-	t testing.TB
+	t      testing.TB
+	listen sync.Once // for Dial over TCP
+	addr   string
 }
 
 // Start returns a broker that is shut down when the test ends, and fails the test if that does not succeed.
@@ -52,9 +56,15 @@ func Start(t testing.TB, o broker.Options) *Broker {
 	return b
 }
 
-// Dial returns the client's end of a connection within the process, on which nothing has been said yet.
+// Dial returns the client's end of a connection within the process, on which nothing has been said yet. If the
+// environment variable SAMPAN_TEST_SOCKETS is set it is one over TCP instead, which the broker serves in another
+// way.
 func (b *Broker) Dial() *Client {
 	b.t.Helper()
+	if os.Getenv("SAMPAN_TEST_SOCKETS") != "" {
+		b.listen.Do(func() { b.addr = b.Listen() })
+		return b.DialTCP(b.addr)
+	}
 	nc, err := b.Broker.Dial()
 	if err != nil {
 		b.t.Fatal(err)
