@@ -177,15 +177,7 @@ func (c *conn) finishChunk(w *work) error {
 	if w.packets > 0 {
 		c.lastRead.Store(b.ticker.Nanos())
 	}
-	if w.acked {
-		c.client.acked(&w.batch)
-	}
-	if err == nil {
-		c.acknowledge(w)
-	}
-	w.batch.flush()
-	w.run.flushed()
-
+	// What is answered has been counted.
 	b.stats.packetsReceived.Add(w.packets)
 	for qos, n := range w.publish {
 		if n > 0 {
@@ -195,6 +187,14 @@ func (c *conn) finishChunk(w *work) error {
 	if w.pubacks > 0 {
 		b.stats.acknowledged.Add(w.pubacks)
 	}
+	if w.acked {
+		c.client.acked(&w.batch)
+	}
+	if err == nil {
+		c.acknowledge(w)
+	}
+	w.batch.flush()
+	w.run.flushed()
 	w.view = packet.Publish{}
 	w.packets, w.publish, w.pubacks = 0, [2]uint64{}, 0
 	w.acks, w.acked, w.stored = w.acks[:0], false, false

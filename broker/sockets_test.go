@@ -22,6 +22,10 @@ var notOverSockets = []string{
 	"TestReaderWaitsForTheStore", "TestTakeoverKeepsThePublishersOrder",
 	// It changes a quota behind an answer, which a socket takes before the quota is asked.
 	"TestReadQuota",
+	// It makes its own connections, within the process.
+	"TestFloodDoesNotFloodTheLog",
+	// It looks at what the broker's goroutine has written, which the race detector does not see pass a socket.
+	"TestInterceptor",
 	// testing/synctest.
 	"TestBandwidthTowardsAClient", "TestConnectionsThatBlockInClose", "TestShutdown", "TestShutdownClosesTheStore",
 	"TestShutdownDuringAuthentication", "TestShutdownWithAStuckHandler", "TestShutdownWithStuckClients",

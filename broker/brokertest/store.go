@@ -50,17 +50,23 @@ func (s *Store) Hold() {
 	s.holding = true
 }
 
-// Release lets everything that waits go on, in the order of the calls, and returns how many waited.
-func (s *Store) Release() int {
+// Release lets everything that waits go on, in the order of the calls, and returns how many waited. What comes
+// meanwhile goes on behind it.
+func (s *Store) Release() (n int) {
 	s.mu.Lock()
-	s.holding = false
-	waiting, err := s.waiting, s.failure
-	s.waiting = nil
-	s.mu.Unlock()
-	for _, done := range waiting {
-		done(err)
+	defer s.mu.Unlock()
+	n = len(s.waiting)
+	for len(s.waiting) > 0 {
+		waiting, err := s.waiting, s.failure
+		s.waiting = nil
+		s.mu.Unlock()
+		for _, done := range waiting {
+			done(err)
+		}
+		s.mu.Lock()
 	}
-	return len(waiting)
+	s.holding = false
+	return n
 }
 
 // Waiting is the number of Syncs that wait for Release.
