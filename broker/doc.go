@@ -10,17 +10,19 @@
 //
 // # The path of a message
 //
-// A connection's goroutine (conn.go) waits for its socket without a buffer, reads one chunk, and cuts
-// packets from it. Consecutive PUBLISH packets of one topic form a run (run.go, publish.go), which is
-// checked and matched once. For each subscriber the run is queued in one piece (fanout.go): at QoS 0 as a
-// view into the chunk, at QoS 1 as a copy with the subscriber's packet identifiers. When the whole chunk is
-// routed, every outbound that was touched is flushed once, from the same goroutine (outbound.go); what a
-// socket does not take is left to that connection's own writer goroutine. Acknowledgements go out when the
-// store says that what they acknowledge holds (answer.go).
+// A connection is handled by one goroutine at a time (conn.go), which reads one chunk and cuts packets from
+// it; a connection that waits for input holds no buffer. Consecutive PUBLISH packets of one topic form a
+// run (run.go, publish.go), which is checked and matched once. For each subscriber the run is queued in one
+// piece (fanout.go): at QoS 0 as a view into the chunk, at QoS 1 as a copy with the subscriber's packet
+// identifiers. When the whole chunk is routed, every outbound that was touched is flushed once, from the
+// same goroutine (outbound.go); what a socket does not take is left to that connection's own writer
+// goroutine. Acknowledgements go out when the store says that what they acknowledge holds (answer.go).
 //
 // # Goroutines
 //
-// One per connection, which ends with it. One writer per connection, started the first time its socket does
+// Plain sockets on Linux share a few, as many as there are processors (internal/netx); a connection whose
+// handling has to wait keeps the goroutine it is handled on, and another takes that one's place. Every other
+// connection has one, which ends with it. One writer per connection, started the first time its socket does
 // not take everything, or at once if the connection cannot be written to without waiting. One per
 // in-process subscription. One per listener, the caller's. Timers run on the clock's goroutine.
 //
