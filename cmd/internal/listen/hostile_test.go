@@ -170,8 +170,8 @@ func TestSlowLoris(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := c.on
+			e.warm(t, c.url, c.lurk)
 			witness := newWitness(t, e)
-			eventually(t, "the others have gone", func() bool { return e.Stats().Connections == 1 })
 			ended, goroutines, before := e.Stats().Ended[c.reason], runtime.NumGoroutine(), heap()
 			conns := make([]net.Conn, clients)
 			for i := range conns {
@@ -201,6 +201,24 @@ func TestSlowLoris(t *testing.T) {
 			witness.Disconnect()
 		})
 	}
+}
+
+// warm lets a few clients come and go. The goroutines that the broker has for all plain sockets together, one for
+// each processor, are there afterwards and not counted as left by others.
+func (e *edge) warm(t *testing.T, url string, lurk func(*testing.T, net.Conn, int)) {
+	t.Helper()
+	connections := func(n int64) func() bool { return func() bool { return e.Stats().Connections == n } }
+	eventually(t, "the others have gone", connections(0))
+	conns := make([]net.Conn, runtime.GOMAXPROCS(0))
+	for i := range conns {
+		conns[i] = e.dial(t, url)
+		lurk(t, conns[i], i)
+	}
+	eventually(t, "a few have come", connections(int64(len(conns))))
+	for _, conn := range conns {
+		conn.Close()
+	}
+	eventually(t, "they have gone", connections(0))
 }
 
 // newWitness returns a client that behaves.
@@ -240,6 +258,7 @@ func TestFloods(t *testing.T) {
 			recorded[url] = append(recorded[url], b...)
 		}
 	}
+	e.warm(t, "mqtt://127.0.0.1:0", func(*testing.T, net.Conn, int) {})
 	oversize := map[string][]byte{
 		"mqtt://127.0.0.1:0":  {0x10, 0xff, 0xff, 0xff, 0x7f},
 		"auto://127.0.0.1:0":  {0x10, 0xff, 0xff, 0xff, 0x7f},
