@@ -81,6 +81,22 @@ bench: ## the Go benchmarks, once
 benchmarks: ## docs/benchmarks.md: Sampan beside other brokers, in an hour; RECORD=--quick takes 12 minutes
 	go run ./bench/record $(RECORD)
 
+# The loads of which default.pgo is a profile, each as long.
+PROFILED := fanout-10 fanout-100 fanout-1000 fanout-100-single fanout-10-qos1 fanout-100-qos1 fanout-1000-qos1 \
+	fanin-100 fanin-100-qos1 pairs-500 pairs-500-qos1 wildcard-1000 everyday connect-clean connect-clean
+
+.PHONY: pgo
+pgo: build ## record anew the profile that the compiler optimises the binary for: cmd/sampan/default.pgo
+	@mkdir -p $(CACHE)/pgo
+	@rm -f $(CACHE)/pgo/*
+	@n=0; for cell in $(PROFILED); do \
+		n=$$((n + 1)); \
+		bin/sampan bench $$cell --warmup 300ms --duration 3s --command "bin/sampan serve --profile open --durability memory \
+			--api off --log-level warn --listen mqtt://{addr} --cpu-profile $(CACHE)/pgo/$$n" >/dev/null 2>&1 || true; \
+		echo "$$cell"; \
+	done
+	go tool pprof -proto $(CACHE)/pgo/* >cmd/sampan/default.pgo
+
 .PHONY: crash
 crash: build ## the proof of durability: process kills at os and disk, power cuts at disk (CRASHES of each, 50)
 	bin/sampan crash --kills $(CRASHES) --durability os

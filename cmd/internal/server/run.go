@@ -38,6 +38,11 @@ func Run(p Process) error {
 		return err
 	}
 	defer notifier.Close()
+	profiled, err := profile(settings.CPUProfile)
+	if err != nil {
+		return err
+	}
+	defer profiled()
 	srv, err := Start(settings, log)
 	if err != nil {
 		return err

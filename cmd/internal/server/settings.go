@@ -33,6 +33,8 @@ type Settings struct {
 	Metrics address.HTTP
 	Oracle  string
 
+	CPUProfile string
+
 	Logging logging.Settings
 	Bounds  Bounds
 	Policy  Policy
@@ -75,6 +77,7 @@ func (s *Settings) Register(command *cobra.Command) {
 	cli.Section(command, "What it tells", func(f *pflag.FlagSet) {
 		s.Logging.Register(f)
 		f.StringVar(&s.Oracle, "oracle", "", "`FILE` that gets a JSON line for each protocol violation by a client; - is standard output")
+		f.StringVar(&s.CPUProfile, "cpu-profile", "", "`FILE` that gets, at the end, a profile of the processor time of the whole run, for 'go tool pprof'")
 	})
 	cli.Section(command, "How it behaves", s.Policy.register)
 	cli.Section(command, "Bounds of the broker (a number, or unlimited)", s.Bounds.register)
