@@ -14,29 +14,26 @@ type NamedListener interface {
 	Name() string
 }
 
+func listenerName(ln net.Listener) string {
+	if n, ok := ln.(NamedListener); ok {
+		return n.Name()
+	}
+	return ln.Addr().String()
+}
+
 // accept is the accept loop. When the process has run out of descriptors or memory it waits and tries
 // again, so that the connections there are go on.
 func (b *Broker) accept(ln net.Listener) error {
-	name := ln.Addr().String()
-	if n, ok := ln.(NamedListener); ok {
-		name = n.Name()
-	}
+	name := listenerName(ln)
 	pause := time.Duration(0)
 	for {
 		nc, err := ln.Accept()
 		if err != nil {
-			// Shutdown closes the listeners before it cancels the context.
-			b.mu.Lock()
-			closed := b.closed
-			b.mu.Unlock()
-			if closed {
-				return ErrClosed
-			}
-			if !passing(err) {
+			if err = b.closedOr(err); !passing(err) {
 				return err
 			}
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			b.log.Warn("cannot accept connections for now", "listener", name, "error", err, "retryIn", pause)
+			pause = nextPause(pause)
+			b.cannotAccept(name, err, pause)
 			select {
 			case <-b.after(pause):
 				continue
@@ -45,10 +42,29 @@ func (b *Broker) accept(ln net.Listener) error {
 			}
 		}
 		pause = 0
-		if b.start(nc, name, true) == ErrClosed {
+		if b.serveConn(nc, name, true) == ErrClosed {
 			return ErrClosed
 		}
 	}
+}
+
+// closedOr is ErrClosed if the broker is shut down, and err otherwise.
+func (b *Broker) closedOr(err error) error {
+	b.mu.Lock() // Shutdown closes the listeners before it cancels the context
+	defer b.mu.Unlock()
+	if b.closed {
+		return ErrClosed
+	}
+	return err
+}
+
+// nextPause is how long to wait after one more error.
+func nextPause(last time.Duration) time.Duration {
+	return min(max(2*last, 5*time.Millisecond), time.Second)
+}
+
+func (b *Broker) cannotAccept(listener string, err error, pause time.Duration) {
+	b.log.Warn("cannot accept connections for now", "listener", listener, "error", err, "retryIn", pause)
 }
 
 // passing reports whether an error of Accept is about the moment, not about the listener.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sampan/broker/internal/admission"
+	"sampan/broker/internal/netx"
 )
 
 // gate is what connections pass on their way in: limits for each address, a pace for all, and a bounded
@@ -93,9 +94,10 @@ func (c *conn) admitSource() *ending {
 }
 
 // await waits for the connection's turn. It reports false when the broker is shut down.
-func (c *conn) await() bool {
+func (c *conn) await(t *netx.Turn) bool {
 	b := c.broker
 	if d := b.gate.pace.Next(); d > 0 {
+		t.Leave()
 		b.delayed(c.channel.Listener, "connection-rate", int64(b.opts.ConnectionRate))
 		select {
 		case <-b.after(d):
@@ -103,10 +105,13 @@ func (c *conn) await() bool {
 			return false
 		}
 	}
-	if s := b.gate.pending.Stats(); s.Taken >= b.opts.MaxPending {
-		b.delayed(c.channel.Listener, "max-pending", int64(b.opts.MaxPending))
+	displaced := c.displaced("max-pending", b.opts.MaxPending)
+	if b.gate.pending.TryEnter(&c.arrival.pending, displaced) {
+		return true
 	}
-	return b.gate.pending.Enter(&c.arrival.pending, b.ctx.Done(), c.displaced("max-pending", b.opts.MaxPending))
+	t.Leave()
+	b.delayed(c.channel.Listener, "max-pending", int64(b.opts.MaxPending))
+	return b.gate.pending.Enter(&c.arrival.pending, b.ctx.Done(), displaced)
 }
 
 // displaced returns what ends the connection when others want its place.

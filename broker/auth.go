@@ -144,14 +144,24 @@ type Verdict struct {
 var Allowed = Verdict{OK: true}
 
 // Interceptor takes part in the publications of clients before they are routed: RRPC answers, services of
-// the platform. Both methods are called on the goroutine of the client's connection and must not block.
+// the platform. Both methods are called on a goroutine that is the connection's for the time; Wants must not block.
 type Interceptor interface {
 	// Wants reports whether Intercept is to see the messages of this topic. It must give the same answer
 	// for the same topic always. topic is a view.
 	Wants(topic []byte) bool
 	// Intercept sees a message; p is a view, valid during the call. If it returns true the message is
-	// acknowledged as usual but goes no further.
+	// acknowledged as usual but goes no further. While it waits for something, a disk say, the client waits, too,
+	// and nobody else.
 	Intercept(from *Principal, p *packet.Publish) (consumed bool)
+}
+
+// PromptInterceptor is an Interceptor some of whose topics take no time: handling them costs less than getting
+// ready to wait.
+type PromptInterceptor interface {
+	Interceptor
+	// Prompt reports whether Intercept waits for nothing with messages of this topic, which it wants. topic is a
+	// view.
+	Prompt(topic []byte) bool
 }
 
 // Refusal is an error that says how to refuse a CONNECT.
@@ -171,11 +181,4 @@ func (r *Refusal) Error() string {
 		return "broker: connection refused: " + r.Rule
 	}
 	return "broker: connection refused: " + r.Rule + ": " + r.Detail
-}
-
-// anonymous lets everybody in under the client identifier.
-type anonymous struct{}
-
-func (anonymous) Authenticate(_ context.Context, r *ConnectRequest) (*Principal, error) {
-	return &Principal{Key: r.ClientID}, nil
 }

@@ -157,86 +157,17 @@ func (b *Broker) Serve(ln net.Listener) error {
 		b.mu.Unlock()
 		ln.Close()
 	}()
+	if tcp := bareTCP(ln); tcp != nil {
+		if a, err := b.newAcceptor(tcp, listenerName(ln)); err == nil {
+			return a.serve()
+		}
+	}
 	return b.accept(ln)
 }
 
 // ServeConn serves one connection and returns at once; the broker owns it from then on. It is for tests,
 // in-process clients and transports of one's own.
-func (b *Broker) ServeConn(nc net.Conn) error { return b.start(nc, "", false) }
-
-// start begins to serve a connection: a plain socket on the poller, another on a goroutine of its own, which
-// ends with the connection. If it is in a queue it waits for its turn.
-func (b *Broker) start(nc net.Conn, listener string, queued bool) error {
-	c := &conn{
-		number:  b.connections.Add(1),
-		broker:  b,
-		stream:  netx.NewStream(nc),
-		limits:  &b.limits[0],
-		arrival: new(arrival),
-		done:    make(chan struct{}),
-		gone:    make(chan struct{}),
-	}
-	c.out.socket, c.out.broker = c.stream, b
-	c.arrival.of, _ = nc.(admittee)
-	c.channel = Channel{Local: nc.LocalAddr(), Remote: nc.RemoteAddr(), Listener: listener}
-	if e := c.admitSource(); e != nil {
-		b.shed(c, nc, e)
-		return nil
-	}
-	if !queued {
-		b.gate.pending.Force(&c.arrival.pending, c.displaced("max-pending", b.opts.MaxPending))
-	} else if !c.await() {
-		b.leave(c)
-		nc.Close()
-		return ErrClosed
-	}
-	b.mu.Lock()
-	if b.closed || len(b.conns) >= b.opts.MaxConnections {
-		closed := b.closed
-		b.mu.Unlock()
-		b.leave(c)
-		if closed {
-			nc.Close()
-			return ErrClosed
-		}
-		b.shed(c, nc, &ending{reason: TooManyConnections, rule: "max-connections", limit: int64(b.opts.MaxConnections), value: int64(b.opts.MaxConnections) + 1})
-		return nil
-	}
-	b.conns[c] = struct{}{}
-	b.goroutines.add()
-	b.mu.Unlock()
-	b.stats.accepted.Add(1)
-	b.stats.connections.Add(1)
-	c.begin()
-	if _, ok := nc.(handshaker); ok || !c.settle(nc) {
-		go c.serve() // ends with the connection
-	}
-	return nil
-}
-
-// shed closes a connection at once.
-func (b *Broker) shed(c *conn, nc net.Conn, e *ending) {
-	nc.Close()
-	b.stats.reasons[e.reason].Add(1)
-	b.emit(Event{Kind: ConnectionShed, Connection: c.number, Addr: c.addr(), Listener: c.channel.Listener,
-		Reason: e.reason, Rule: e.rule, Limit: e.limit, Value: e.value})
-}
-
-// leave gives back what the connection has of the gate.
-func (b *Broker) leave(c *conn) {
-	c.arrival.leave()
-	b.gate.sources.Leave(c.source)
-}
-
-// forget is the last thing that is done for a connection.
-func (b *Broker) forget(c *conn) {
-	b.leave(c)
-	b.mu.Lock()
-	delete(b.conns, c)
-	b.mu.Unlock()
-	b.stats.connections.Add(-1)
-	b.goroutines.done()
-}
+func (b *Broker) ServeConn(nc net.Conn) error { return b.serveConn(nc, "", false) }
 
 // Dial returns the client's end of a new connection within the process. Bytes written to it reach the
 // broker as from a network.
@@ -321,7 +252,7 @@ func (c *conn) syncStore() error {
 	select {
 	case err := <-held:
 		return err
-	case <-c.gone:
+	case <-c.gone.closed():
 		return c.end.Load()
 	}
 }

@@ -44,8 +44,8 @@ func keep(buf []byte, used, n int) []byte {
 	return rest
 }
 
-// handle goes through the packets of a chunk and returns how many bytes they took. What is left is the
-// beginning of a packet.
+// handle goes through the packets of a chunk and returns how many bytes they took, the one with an error
+// included. What is left is the beginning of a packet.
 func (c *conn) handle(w *work, chunk []byte) (used int, err error) {
 	for used < len(chunk) {
 		n := 0
@@ -55,10 +55,10 @@ func (c *conn) handle(w *work, chunk []byte) (used int, err error) {
 		if n == 0 && err == nil {
 			n, err = c.handleOne(w, chunk, used)
 		}
+		used += n
 		if n == 0 || err != nil {
 			break
 		}
-		used += n
 	}
 	return used, err
 }
@@ -86,6 +86,7 @@ func (c *conn) handleRun(w *work, chunk []byte, at int) (n int, err error) {
 		if err := c.endRun(w); err != nil {
 			return 0, err
 		}
+		c.mayWait(w)
 		cl := c.client
 		cl.mu.Lock()
 		for size > 0 {
@@ -138,8 +139,10 @@ func (c *conn) control(w *work, f packet.Frame) error {
 	case packet.TypePuback:
 		return c.puback(w, f)
 	case packet.TypeSubscribe:
+		c.mayWait(w)
 		return c.subscribe(w, f)
 	case packet.TypeUnsubscribe:
+		c.mayWait(w)
 		return c.unsubscribe(w, f)
 	case packet.TypePingreq:
 		w.scratch = packet.AppendPingresp(w.scratch[:0]) // [MQTT-3.12.4-1]
@@ -160,6 +163,7 @@ func (c *conn) puback(w *work, f packet.Frame) error {
 		return err
 	}
 	w.pubacks++
+	c.mayWait(w)
 	cl := c.client
 	cl.mu.Lock()
 	if cl.conn == c && cl.session.Ack(a.ID) {

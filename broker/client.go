@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"sampan/broker/internal/deadline"
+	"sampan/broker/internal/netx"
 	"sampan/session"
 )
 
@@ -141,7 +142,9 @@ func (cl *client) endSession() {
 	b.stats.sessions.Add(-1)
 	s.Close()
 	cl.flushSession(s)
-	cl.session = nil
+	if cl.session = nil; !cl.loading {
+		s.Recycle() // nobody but cl knows it
+	}
 	cl.sessionID.Store(0)
 }
 
@@ -164,7 +167,7 @@ func (cl *client) pump(b *batch) {
 	}
 	drops := cl.takeCounters()
 	cl.mu.Unlock()
-	cl.report(drops)
+	cl.report(drops, b.turn)
 }
 
 // pumpLoaded sends what is in memory. It reports whether messages must be loaded to go on. Called with
@@ -235,10 +238,11 @@ func (cl *client) takeCounters() (c session.Counters) {
 }
 
 // report counts and logs the messages that a session has dropped. Called without a lock.
-func (cl *client) report(c session.Counters) {
+func (cl *client) report(c session.Counters, t *netx.Turn) {
 	if c == (session.Counters{}) {
 		return
 	}
+	t.Leave() // whoever hears of it may take time
 	b := cl.broker
 	b.stats.redelivered.Add(c.Redelivered)
 	cl.dropped(DropQueueFull, c.Full, int64(b.opts.QueueMessages))

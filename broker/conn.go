@@ -25,6 +25,7 @@ import (
 type conn struct {
 	number    uint64
 	broker    *Broker
+	turn      *netx.Turn   // while a goroutine of the poller handles the connection
 	socket    *netx.Socket // a plain socket, or nil
 	stream    *netx.Stream // what else carries the connection, or nil
 	out       outbound
@@ -43,10 +44,11 @@ type conn struct {
 	endsAt     int64        // when the connection's lifetime is over, in the ticker's nanoseconds; 0: never
 	lastRead   atomic.Int64 // when a packet came in, in the ticker's nanoseconds
 	lastPacket packet.Type
+	exhausted  bool // all that the client had sent was handled when the connection ended
 	deadline   deadline.Item
 	end        atomic.Pointer[ending] // why the connection ends; the first reason counts
-	done       chan struct{}          // closed when the goroutine has let go of the session
-	gone       chan struct{}          // closed when the connection is stopped
+	done       latch                  // closed when the goroutine has let go of the session
+	gone       latch                  // closed when the connection is stopped
 	answers    answers                // that wait for the store
 
 	forbidden uint64 // events of one kind, for sparse logging
@@ -73,7 +75,7 @@ func (c *conn) serve() {
 	nc := c.stream.NetConn()
 	if err := c.handshake(nc); err != nil {
 		c.stop(handshakeEnding(err))
-		c.finish()
+		c.finish(nil)
 		return
 	}
 	if c.settle(nc) {
@@ -90,7 +92,7 @@ func (c *conn) serve() {
 			break
 		}
 	}
-	c.finish()
+	c.finish(nil)
 }
 
 // settle leaves the connection to the poller and reports true if it is a plain socket, and nothing else any
@@ -102,7 +104,7 @@ func (c *conn) settle(nc net.Conn) bool {
 	}
 	if err != nil {
 		c.stop(&ending{reason: ConnectionLost, detail: err.Error()})
-		go c.finish() // ends with the connection
+		go c.finish(nil) // ends with the connection
 		return true
 	}
 	c.socket, c.stream = socket, nil
@@ -121,6 +123,7 @@ func (c *conn) settle(nc net.Conn) bool {
 // Readable handles what a plain socket has received, a chunk at most. It is called on the poller's goroutine,
 // which leaves the poller where it has to wait.
 func (c *conn) Readable(t *netx.Turn) {
+	c.turn = t
 	buf, n, err := c.socket.Read(c.rest)
 	switch {
 	case err != nil:
@@ -130,19 +133,20 @@ func (c *conn) Readable(t *netx.Turn) {
 	}
 	if err == nil {
 		c.waitForClient(t)
+		c.turn = nil // from Park on another goroutine may handle the connection
 		if c.socket.Park() {
 			return
 		}
+		c.turn = t
 		c.lost(net.ErrClosed)
 	}
-	t.Leave()
-	c.finish()
+	c.finish(t)
 }
 
 // Closed ends a plain socket's connection that was closed while nothing was handled.
 func (c *conn) Closed() {
 	c.lost(net.ErrClosed)
-	c.finish()
+	c.finish(nil)
 }
 
 // waitForClient holds up the reader while the client does not take its answers, or too many of them wait for
@@ -177,12 +181,13 @@ func (c *conn) handleChunk(t *netx.Turn, buf []byte, n int) error {
 	}
 	b.stats.bytesReceived.Add(uint64(received))
 	w := works.Get().(*work)
-	w.batch.turn = t
+	w.batch.turn, w.batch.spent = t, 0
 	used, err := c.handle(w, buf[:n])
 	if e := c.finishChunk(w); err == nil {
 		err = e
 	}
 	if err != nil {
+		c.exhausted = used == n && n < len(buf)
 		c.fail(err, w)
 	}
 	w.batch.turn = nil
@@ -198,22 +203,11 @@ func (c *conn) handleChunk(t *netx.Turn, buf []byte, n int) error {
 	return nil
 }
 
-// finish lets go of everything. It may take its time.
-func (c *conn) finish() {
-	if c.rest != nil {
-		block.Put(c.rest)
-		c.rest = nil
+// mayWait leaves the poller if the client's session is one that a store keeps: what is noted there may take its time.
+func (c *conn) mayWait(w *work) {
+	if c.client.sessionID.Load() != 0 {
+		w.batch.turn.Leave()
 	}
-	answered := c.end.Load().reason.answered(c.client != nil)
-	linger := answered && c.out.closeAfterWrite()
-	c.cleanUp()
-	close(c.done)
-	if linger {
-		c.linger()
-	} else if answered {
-		c.out.waitUntilClosed() // by whoever writes what is left
-	}
-	c.broker.forget(c)
 }
 
 // pause holds up the reader of a client that has sent more than its bandwidth.
@@ -224,7 +218,7 @@ func (c *conn) pause(t *netx.Turn, d time.Duration) {
 	t.Leave()
 	select {
 	case <-c.broker.after(d):
-	case <-c.gone:
+	case <-c.gone.closed():
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"sampan/broker/internal/netx"
 	"sampan/packet"
 	"sampan/session"
 )
@@ -22,10 +23,7 @@ func (c *conn) connect(w *work, f packet.Frame) error {
 		c.reportIgnored(p.Ignored, nil)
 	}
 	asked := time.Duration(p.KeepAlive) * time.Second
-	if _, ok := b.opts.Authenticator.(anonymous); !ok {
-		w.batch.turn.Leave()
-	}
-	principal, err := c.authenticate(&p, asked)
+	principal, err := c.authenticate(w.batch.turn, &p, asked)
 	if e := c.end.Load(); e != nil {
 		return e // the time for CONNECT ran out meanwhile
 	}
@@ -41,7 +39,7 @@ func (c *conn) connect(w *work, f packet.Frame) error {
 		return c.refuse(w, r)
 	}
 	if principal.Key == "" {
-		if _, ok := b.opts.Authenticator.(anonymous); !ok || !p.CleanSession {
+		if b.opts.Authenticator != nil || !p.CleanSession {
 			return c.refuse(w, &Refusal{Code: packet.RefusedIdentifier, Rule: "MQTT-3.1.3-8", Detail: "no identity"})
 		}
 		// A client without a name gets one of its own [MQTT-3.1.3-6].
@@ -60,14 +58,16 @@ func (c *conn) connect(w *work, f packet.Frame) error {
 	clean := p.CleanSession || principal.Ephemeral
 	present, discarded, err := c.takeOver(w, clean, keepAlive)
 	if discarded {
-		b.emit(Event{Kind: SessionDiscarded, Client: principal.Key, Rule: "MQTT-3.1.2-6"})
+		c.emit(Event{Kind: SessionDiscarded, Client: principal.Key, Rule: "MQTT-3.1.2-6"})
 	}
 	if err != nil {
 		return err
 	}
-	e := c.event(Connected)
-	e.Clean, e.Present = clean, present
-	b.emit(e)
+	if b.heeded(Connected) {
+		e := c.event(Connected)
+		e.Clean, e.Present = clean, present
+		c.emit(e)
+	}
 	return nil
 }
 
@@ -92,7 +92,12 @@ func (o *Options) keepAlive(asked time.Duration) (time.Duration, *Refusal) {
 	return asked, nil
 }
 
-func (c *conn) authenticate(p *packet.Connect, keepAlive time.Duration) (*Principal, error) {
+// authenticate finds out who the client is. Without an Authenticator everybody comes in under the client identifier.
+func (c *conn) authenticate(t *netx.Turn, p *packet.Connect, keepAlive time.Duration) (*Principal, error) {
+	if c.broker.opts.Authenticator == nil {
+		return &Principal{Key: c.clientID}, nil
+	}
+	t.Leave()
 	ctx, cancel := c.untilConnected()
 	defer cancel()
 	principal, err := c.broker.opts.Authenticator.Authenticate(ctx, &ConnectRequest{
@@ -170,7 +175,7 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, 
 	}
 	if old != nil {
 		old.stop(&ending{reason: TakenOver, detail: "by " + c.addr() + ", connection " + strconv.FormatUint(c.number, 10)})
-		<-old.done
+		<-old.done.closed()
 	}
 	if end := c.end.Load(); end != nil {
 		return false, false, end
@@ -234,6 +239,10 @@ func (c *conn) watch(keepAlive time.Duration) {
 		b.deadlines.Set(&c.deadline, now+alive)
 	default:
 		b.deadlines.Cancel(&c.deadline)
+	}
+	if keepAlive == 0 && c.socket != nil {
+		// Who pings needs no probes of TCP, which would wake a device's radio between its pings.
+		c.socket.KeepAlive()
 	}
 }
 
@@ -338,7 +347,7 @@ func (c *conn) detach() {
 	}
 	drops := cl.takeCounters()
 	cl.mu.Unlock()
-	cl.report(drops)
+	cl.report(drops, c.turn)
 	b.clients.release(cl)
 }
 

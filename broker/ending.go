@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"sampan/broker/internal/block"
 	"sampan/broker/internal/netx"
 	"sampan/packet"
 )
@@ -51,7 +52,7 @@ func (c *conn) due(now int64) int64 {
 // stop ends the connection from any goroutine. The first reason is the one that is reported.
 func (c *conn) stop(e *ending) {
 	if c.end.CompareAndSwap(nil, e) {
-		close(c.gone)
+		c.gone.close()
 		c.out.close()
 		c.answers.release()
 		c.closeSocket()
@@ -80,7 +81,7 @@ func (c *conn) closeSocket() {
 // drain ends the connection after what waits for the client has been sent.
 func (c *conn) drain() {
 	if c.end.CompareAndSwap(nil, &ending{reason: ShuttingDown}) {
-		close(c.gone)
+		c.gone.close()
 		c.answers.release()
 		if c.out.closeAfterWrite() {
 			c.out.close()
@@ -125,6 +126,34 @@ func (c *conn) fail(err error, w *work) {
 	}
 }
 
+// finish lets go of everything. It leaves the poller where it has to wait.
+func (c *conn) finish(t *netx.Turn) {
+	if c.rest != nil {
+		block.Put(c.rest)
+		c.rest = nil
+	}
+	reason := c.end.Load().reason
+	answered := reason.answered(c.client != nil)
+	written := answered && c.out.closeAfterWrite()
+	if c.client != nil && c.client.sessionID.Load() != 0 {
+		t.Leave()
+	}
+	c.cleanUp()
+	c.done.close()
+	switch {
+	case written && reason == ClientDisconnected && c.exhausted:
+		c.out.close()
+		c.out.socket.Close()
+	case written:
+		t.Leave()
+		c.linger()
+	case answered:
+		t.Leave()
+		c.out.waitUntilClosed() // by whoever writes what is left
+	}
+	c.broker.forget(c)
+}
+
 // answered reports whether what waits for the client is still sent when a connection ends for this reason:
 // after DISCONNECT, and a refusing CONNACK.
 func (r Reason) answered(accepted bool) bool {
@@ -156,11 +185,17 @@ func (c *conn) cleanUp() {
 	if c.client != nil {
 		kind = Disconnected
 	}
-	ev := c.event(kind)
-	ev.Reason, ev.Rule, ev.Detail, ev.Limit, ev.Value = e.reason, e.rule, e.detail, e.limit, e.value
-	ev.Offset = e.offset
+	var ev Event
+	heeded := b.heeded(kind)
+	if heeded {
+		ev = c.event(kind)
+		ev.Reason, ev.Rule, ev.Detail, ev.Limit, ev.Value = e.reason, e.rule, e.detail, e.limit, e.value
+		ev.Offset = e.offset
+	}
 	if c.client != nil {
 		c.detach()
 	}
-	b.emit(ev)
+	if heeded {
+		c.emit(ev)
+	}
 }

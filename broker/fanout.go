@@ -81,6 +81,7 @@ func (b *Broker) deliver(r *run, to *route, from *batch) (stored bool, err error
 	if r.qos > 0 {
 		expires = b.messageExpiry()
 		if targets := to.storedBut(r.except); len(targets) > 0 {
+			from.turn.Leave() // the store may take its time
 			for i := range r.frames {
 				if err := b.store.Append(r.message(i, expires), targets); err != nil {
 					return false, err
@@ -204,6 +205,6 @@ func (cl *client) deliverQoS1(r *run, expires session.Time, stored bool, from *b
 	}
 	drops := cl.takeCounters()
 	cl.mu.Unlock()
-	cl.report(drops)
+	cl.report(drops, from.turn)
 	return sent
 }

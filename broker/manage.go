@@ -117,7 +117,7 @@ func (b *Broker) Discard(key, why string) bool {
 	cl.mu.Unlock()
 	if c != nil {
 		c.stop(&ending{reason: Kicked, detail: why})
-		<-c.done
+		<-c.done.closed()
 	}
 	cl.mu.Lock()
 	had := cl.session != nil

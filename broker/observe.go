@@ -78,19 +78,37 @@ const (
 	strangerBurst = 100
 )
 
+// level is that of an event's log line.
+func (k EventKind) level() slog.Level {
+	switch k {
+	case Subscribed, Unsubscribed:
+		return slog.LevelDebug
+	case Refused, SubscribeRefused, PublishRefused, MessagesDropped, ConnectionShed, ConnectionDelayed:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// heeded reports whether anybody will see an event of this kind.
+func (b *Broker) heeded(k EventKind) bool {
+	return b.opts.Observer != nil || b.log.Enabled(context.Background(), k.level())
+}
+
+// emit hands on an event of the connection, from the goroutine that handles it. Whoever hears of it may take time.
+func (c *conn) emit(e Event) {
+	if c.broker.heeded(e.Kind) {
+		c.turn.Leave()
+		c.broker.emit(e)
+	}
+}
+
 // emit counts, logs and hands on an event. It is the one place where log lines are made.
 func (b *Broker) emit(e Event) {
 	e.Time = b.ticker.clock.Now()
 	if b.opts.Observer != nil {
 		b.opts.Observer.Observe(e)
 	}
-	level := slog.LevelInfo
-	switch e.Kind {
-	case Subscribed, Unsubscribed:
-		level = slog.LevelDebug
-	case Refused, SubscribeRefused, PublishRefused, MessagesDropped, ConnectionShed, ConnectionDelayed:
-		level = slog.LevelWarn
-	}
+	level := e.Kind.level()
 	// A client that keeps doing the same wrong thing must not fill the log: its 1st, 2nd, 4th, 8th, ...
 	// time is logged.
 	if e.Count&(e.Count-1) != 0 || !b.log.Enabled(context.Background(), level) {

@@ -150,11 +150,8 @@ func (o *Options) setDefaults() error {
 		bad("Options.Profile %d does not exist; use Platform or Open", o.Profile)
 	}
 	open := o.Profile == Open
-	if o.Authenticator == nil {
-		if !open {
-			bad("Options.Authenticator is required in the Platform profile")
-		}
-		o.Authenticator = anonymous{}
+	if o.Authenticator == nil && !open {
+		bad("Options.Authenticator is required in the Platform profile")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -56,8 +56,20 @@ const (
 // batch is the outbounds that one goroutine has claimed and will flush.
 type batch struct {
 	turn    *netx.Turn // if the goroutine is the poller's: who waits for something leaves it before
+	spent   int        // on deliveries in this turn
 	touched []*outbound
 	bufs    [][]byte
+}
+
+// longTurn is how many deliveries, each some microseconds with its write, one client's chunk may lead to before other
+// clients' turn is not made to wait for the rest.
+const longTurn = 512
+
+// spend accounts n deliveries.
+func (b *batch) spend(n int) {
+	if b.spent += n; b.spent > longTurn {
+		b.turn.Leave()
+	}
 }
 
 // room reports whether n more bytes may wait. Called with mu held.

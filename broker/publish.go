@@ -44,6 +44,9 @@ func (c *conn) publish(w *work, chunk []byte, at, n int, p *packet.Publish) erro
 	if i := b.opts.Interceptor; i != nil {
 		if r.empty() {
 			w.wanted = i.Wants(p.Topic)
+			if w.wanted && !prompt(i, p.Topic) {
+				w.batch.turn.Leave()
+			}
 		}
 		if w.wanted && i.Intercept(c.principal, p) {
 			b.stats.intercepted.Add(1)
@@ -60,6 +63,11 @@ func (c *conn) publish(w *work, chunk []byte, at, n int, p *packet.Publish) erro
 	r.except = w.except
 	w.runEnd = at + n
 	return nil
+}
+
+func prompt(i Interceptor, topic []byte) bool {
+	p, ok := i.(PromptInterceptor)
+	return ok && p.Prompt(topic)
 }
 
 // forbid refuses a message whose topic the client may not use.
@@ -81,7 +89,9 @@ func (c *conn) endRun(w *work) error {
 	if r.empty() {
 		return nil
 	}
-	stored, err := c.broker.deliver(r, c.routes.find(c.broker, r.topic), &w.batch)
+	to := c.routes.find(c.broker, r.topic)
+	w.batch.spend(to.matches.Len() * r.copies())
+	stored, err := c.broker.deliver(r, to, &w.batch)
 	w.stored = w.stored || stored
 	r.reset()
 	if err != nil {
@@ -99,7 +109,7 @@ func (c *conn) publishRefused(why Reason, v Verdict, topic []byte, count uint64)
 	}
 	e := c.event(PublishRefused)
 	e.Reason, e.Rule, e.Limit, e.Value, e.Topic, e.Count = why, v.Rule, v.Limit, v.Value, string(topic), count
-	c.broker.emit(e)
+	c.emit(e)
 }
 
 // reportIgnored counts a part of a packet that was ignored by configuration.
@@ -119,5 +129,5 @@ func (c *conn) reportIgnored(what packet.Ignored, topic []byte) {
 		e.Rule = "qos2"
 	}
 	e.Topic, e.Count = string(topic), c.ignored
-	c.broker.emit(e)
+	c.emit(e)
 }

@@ -59,6 +59,14 @@ func (r *run) add(chunk []byte, start, end int, p *packet.Publish) {
 	r.frames = append(r.frames, frame{start: n - len(raw), end: n, payload: n - len(p.Payload)})
 }
 
+// copies is how often something is done for each receiver: at QoS 0 the run goes out as one piece.
+func (r *run) copies() int {
+	if r.qos == 0 {
+		return 1
+	}
+	return len(r.frames)
+}
+
 // message is the i-th packet as a message that can be kept.
 func (r *run) message(i int, expires session.Time) *session.Message {
 	if len(r.kept) == 0 {

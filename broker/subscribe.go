@@ -65,7 +65,7 @@ func (c *conn) subscribeOne(filter []byte, qos byte) (refused *Verdict) {
 	if c.broker.opts.Observer != nil || c.broker.debug() {
 		e := c.event(Subscribed)
 		e.Topic, e.Value = name, int64(qos)
-		c.broker.emit(e)
+		c.emit(e)
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (c *conn) subscribeRefused(filter string, v Verdict) {
 	}
 	c.refused++
 	e.Count = c.refused
-	c.broker.emit(e)
+	c.emit(e)
 }
 
 // unsubscribe handles UNSUBSCRIBE, which is always answered [MQTT-3.10.4-4, MQTT-3.10.4-5].
@@ -124,7 +124,7 @@ func (c *conn) unsubscribe(w *work, f packet.Frame) error {
 		if removed && (c.broker.opts.Observer != nil || c.broker.debug()) {
 			e := c.event(Unsubscribed)
 			e.Topic = string(filter)
-			c.broker.emit(e)
+			c.emit(e)
 		}
 	}
 	w.scratch = packet.AppendUnsuback(w.scratch[:0], p.ID)

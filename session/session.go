@@ -2,6 +2,7 @@ package session
 
 import (
 	"iter"
+	"sync"
 )
 
 // Options are a session's bounds. They may differ from one connection to the next.
@@ -71,7 +72,19 @@ type Counters struct {
 // New returns a session that ends with its connection (CleanSession 1).
 func New(o Options) *Session {
 	o.setDefaults()
-	return &Session{opts: o}
+	s := recycled.Get().(*Session)
+	s.opts = o
+	return s
+}
+
+// recycled holds what Recycle was given, each like new: most connections in a storm of them have a session that
+// ends a moment later.
+var recycled = sync.Pool{New: func() any { return new(Session) }}
+
+// Recycle gives back a session that is closed and flushed. Nobody may use it any more.
+func (s *Session) Recycle() {
+	*s = Session{}
+	recycled.Put(s)
 }
 
 // Create returns a new session that store keeps (CleanSession 0) [MQTT-3.1.2-4].

@@ -247,6 +247,9 @@ func (p *Platform) Wants(topic []byte) bool {
 	return p.calls.Wants(topic) || p.gateways.Wants(topic) || p.alink != nil && p.alink.Wants(topic) || p.opts.Interceptor != nil && p.opts.Interceptor.Wants(topic)
 }
 
+// Prompt is part of broker.PromptInterceptor: answers to calls are handed over at once.
+func (p *Platform) Prompt(topic []byte) bool { return p.calls.Wants(topic) }
+
 // Intercept is part of broker.Interceptor.
 func (p *Platform) Intercept(from *broker.Principal, m *packet.Publish) bool {
 	if p.calls.Intercept(from, m) {

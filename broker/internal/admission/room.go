@@ -45,13 +45,29 @@ func NewRoom(places int, grace time.Duration, c Clock) *Room {
 	return &Room{places: places, grace: grace, clock: c}
 }
 
-// Enter gives g a place, and waits for one until stop is closed; it then reports false. displace is called, on
-// any goroutine and without a lock, when g has lost its place. It must not block.
+// TryEnter gives g a place if there is one and nobody waits. displace is called, on any goroutine and without a
+// lock, when g has lost its place. It must not block.
+func (r *Room) TryEnter(g *Guest, displace func()) bool {
+	g.room, g.displace = r, displace
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tryEnter(g)
+}
+
+// tryEnter is called with mu held.
+func (r *Room) tryEnter(g *Guest) bool {
+	free := r.places <= 0 || r.taken < r.places && len(r.waiting) == 0
+	if free {
+		r.admit(g)
+	}
+	return free
+}
+
+// Enter is TryEnter, but waits for a place until stop is closed; it then reports false.
 func (r *Room) Enter(g *Guest, stop <-chan struct{}, displace func()) bool {
 	g.room, g.displace = r, displace
 	r.mu.Lock()
-	if r.places <= 0 || r.taken < r.places && len(r.waiting) == 0 {
-		r.admit(g)
+	if r.tryEnter(g) {
 		r.mu.Unlock()
 		return true
 	}

@@ -2,10 +2,9 @@ package netx
 
 import (
 	"os"
-	"runtime"
+	"slices"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,9 +16,6 @@ type loop struct {
 	sockets int // that belong to the loop, parked or not; guarded by poller.mu
 	wake    int // an eventfd that is readable when the loop is to end
 
-	busy  bool // events come so often that it is worth waiting for the next
-	brief int  // how many waits in a row were brief
-
 	epoll int
 	file  *os.File // epoll as the runtime knows it
 	raw   syscall.RawConn
@@ -30,10 +26,12 @@ type loop struct {
 	events    [maxEvents]unix.EpollEvent
 	ready     [maxEvents]*Socket
 	count, at int
+	calls     []*Listener // at which connections wait
 
-	mu    sync.Mutex // guards what follows
-	known []*Socket  // by descriptor
-	gen   int32      // of the last descriptor made known
+	mu        sync.Mutex  // guards what follows
+	known     []*Socket   // by descriptor
+	gen       int32       // of the last descriptor made known
+	listeners []*Listener // their events carry -1 minus the place; nil: a free place
 }
 
 // maxEvents is how many sockets are taken from epoll at once.
@@ -54,7 +52,7 @@ func newLoop(p *Poller) (*loop, error) {
 	}
 	l.file = os.NewFile(uintptr(epoll), "epoll")
 	l.poll = func(uintptr) bool {
-		l.count = waitFD(l.epoll, l.events[:], 0)
+		l.count = poll(l.epoll, l.events[:])
 		return l.count > 0
 	}
 	err = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, l.wake, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(l.wake)})
@@ -100,6 +98,13 @@ func (l *loop) run() {
 				}
 			}
 		}
+		for n := len(l.calls); n > 0; n = len(l.calls) {
+			ln := l.calls[n-1]
+			l.calls = l.calls[:n-1]
+			if ln.handler.Readable(&t); t.left {
+				return
+			}
+		}
 		if !l.wait() {
 			l.close()
 			l.poller.ended()
@@ -111,14 +116,17 @@ func (l *loop) run() {
 // wait waits for events. It reports false when the loop has come to its end.
 func (l *loop) wait() bool {
 	l.at, l.count = 0, 0
-	if !l.waitBriefly() {
-		l.park()
-	}
+	l.park()
 	end := false
 	l.mu.Lock()
 	for i := range l.events[:l.count] {
 		e := &l.events[i]
-		if int(e.Fd) == l.wake {
+		if e.Fd < 0 {
+			if ln := l.listeners[-1-e.Fd]; ln != nil && ln.parked {
+				ln.parked = false
+				l.calls = append(l.calls, ln)
+			}
+		} else if int(e.Fd) == l.wake {
 			end = true
 		} else if s := l.known[e.Fd]; s != nil && s.gen == e.Pad {
 			l.ready[i] = s
@@ -128,46 +136,15 @@ func (l *loop) wait() bool {
 	return !end
 }
 
-// Where one message follows another within briefly, most of what a message costs is what parking and waking a
-// goroutine costs. There the loop first waits without telling the scheduler: for so long at most, so many times
-// in a row, and leaving a processor to others if there is more than one. The collector's signal to stop ends such
-// a wait at once.
-const (
-	briefly   = time.Millisecond
-	oftenEven = 8
-)
-
-// waitBriefly reports whether there were events before long.
-func (l *loop) waitBriefly() bool {
-	if !l.busy || l.brief == oftenEven {
-		return false
-	}
-	p := l.poller
-	if alone := len(p.loops) == 1; alone {
-		runtime.Gosched() // who is ready does not wait for this
-	} else if int(p.brief.Add(1)) == len(p.loops) {
-		p.brief.Add(-1)
-		return false
-	}
-	l.count = waitFD(l.epoll, l.events[:], int(briefly/time.Millisecond))
-	if len(p.loops) > 1 {
-		p.brief.Add(-1)
-	}
-	l.brief++
-	l.busy = l.count > 0
-	return l.busy
-}
-
-// park waits as goroutines do.
+// park waits as goroutines do: the processor is free for others meanwhile, and the runtime wakes the loop. To wait
+// in epoll itself would keep from running what this very loop has made ready, such as the caller of a device that
+// has answered.
 func (l *loop) park() {
-	l.brief = 0
-	start := time.Now()
 	if l.raw.Read(l.poll) != nil {
 		// The runtime cannot watch an epoll instance here.
 		n, _ := unix.EpollWait(l.epoll, l.events[:], -1)
 		l.count = max(0, n) // EINTR
 	}
-	l.busy = time.Since(start) < briefly
 }
 
 // interrupt ends the loop. Called with poller.mu held, once, when it has no sockets and will get none.
@@ -199,4 +176,26 @@ func (l *loop) forget(s *Socket) {
 	if int(s.fd) < len(l.known) && l.known[s.fd] == s {
 		l.known[s.fd] = nil
 	}
+}
+
+// introduce makes a listener known.
+func (l *loop) introduce(ln *Listener) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if ln.place = slices.Index(l.listeners, nil); ln.place < 0 {
+		ln.place = len(l.listeners)
+		l.listeners = append(l.listeners, nil)
+	}
+	l.listeners[ln.place] = ln
+}
+
+// disown is called when the listener is not watched any more. It reports false if it was not before.
+func (l *loop) disown(ln *Listener) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.listeners[ln.place] != ln {
+		return false
+	}
+	l.listeners[ln.place] = nil
+	return true
 }

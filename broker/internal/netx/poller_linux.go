@@ -1,11 +1,11 @@
 package netx
 
 import (
+	"errors"
 	"net"
 	"os"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +19,6 @@ import (
 // parked like any other, and neither the garbage collector nor another goroutine is ever held up.
 type Poller struct {
 	started, ended func()
-	brief          atomic.Int32 // loops that wait briefly
 
 	mu     sync.Mutex // guards what follows and every loop's sockets
 	loops  []*loop    // nil where none has been needed
@@ -53,10 +52,13 @@ func (p *Poller) Adopt(nc net.Conn, h Handler) (s *Socket, plain bool, err error
 	fd, err := duplicate(below.(syscall.Conn))
 	if err != nil {
 		p.leave(l)
+		if errors.Is(err, unix.EMFILE) {
+			return nil, false, nil // there is none to spare: it stays what it is
+		}
 		return nil, true, err
 	}
 	nc.Close()
-	return &Socket{fd: fd, loop: l, handler: h}, true, nil
+	return &Socket{fd: fd, loop: l, handler: h, adopted: true}, true, nil
 }
 
 // duplicate returns a descriptor of the same socket that the runtime's poller does not know.

@@ -265,7 +265,7 @@ func TestReuse(t *testing.T) {
 			goOn <- struct{}{}
 			for {
 				var events [1]unix.EpollEvent
-				if n := waitFD(l.epoll, events[:], 0); n > 0 {
+				if n := poll(l.epoll, events[:]); n > 0 {
 					break
 				}
 			}

@@ -35,3 +35,32 @@ type Turn struct{}
 
 // Leave does nothing.
 func (*Turn) Leave() {}
+
+// Listener does not exist on this system.
+type Listener struct{}
+
+// Listen fails.
+func (*Poller) Listen(*net.TCPListener, Handler) (*Listener, error) {
+	return nil, errors.ErrUnsupported
+}
+
+// Park fails.
+func (*Listener) Park() error { return errors.ErrUnsupported }
+
+// Open reports false.
+func (*Listener) Open() bool { return false }
+
+// Accept fails.
+func (*Listener) Accept() (*Socket, *net.TCPAddr, error) { return nil, nil, errors.ErrUnsupported }
+
+// Close does nothing.
+func (*Listener) Close() {}
+
+// SetHandler does nothing.
+func (*Socket) SetHandler(Handler) {}
+
+// KeepAlive fails.
+func (*Socket) KeepAlive() error { return errors.ErrUnsupported }
+
+// LocalAddr is unknown.
+func (*Socket) LocalAddr() net.Addr { return nil }

@@ -23,7 +23,7 @@ type owner struct {
 	readable func(*Turn)
 	got      chan []byte   // what has arrived, a read each; closed at the end of the stream
 	err      error         // why it has ended; valid when got is closed
-	closed   chan struct{} // closed by Closed
+	closed   chan struct{} // closed by Closed, if somebody wants to know
 }
 
 func (o *owner) Readable(t *Turn) {
@@ -44,7 +44,11 @@ func (o *owner) Readable(t *Turn) {
 	o.socket.Park()
 }
 
-func (o *owner) Closed() { close(o.closed) }
+func (o *owner) Closed() {
+	if o.closed != nil {
+		close(o.closed)
+	}
+}
 
 // next is what has arrived.
 func (o *owner) next(t *testing.T) []byte {

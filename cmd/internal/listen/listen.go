@@ -53,6 +53,14 @@ func (l *Listener) Levels() []address.Level { return l.levels }
 // Name is the URL as a text.
 func (l *Listener) Name() string { return l.url.String() }
 
+// Bare is the listener itself if nothing is between its connections and MQTT, and otherwise nil.
+func (l *Listener) Bare() net.Listener {
+	if _, ok := l.Listener.(*layered); ok {
+		return nil
+	}
+	return l.Listener
+}
+
 // Open opens a listener.
 func Open(u address.URL, o Options) (*Listener, error) {
 	l, err := o.open(u)

@@ -1,0 +1,126 @@
+package broker_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+
+	"sampan/broker"
+	"sampan/broker/brokertest"
+	"sampan/packet"
+	"sampan/session"
+)
+
+// gate is where callers wait once it is shut, and a sign that they do.
+type gate struct {
+	shut    atomic.Bool
+	arrived chan struct{}
+	open    chan struct{}
+}
+
+func newGate(t *testing.T) *gate {
+	g := &gate{arrived: make(chan struct{}, 100), open: make(chan struct{})}
+	t.Cleanup(g.release)
+	return g
+}
+
+func (g *gate) pass() {
+	if g.shut.Load() {
+		g.arrived <- struct{}{}
+		<-g.open
+	}
+}
+
+func (g *gate) release() {
+	if g.shut.Swap(false) {
+		close(g.open)
+	}
+}
+
+type gatedStore struct {
+	*brokertest.Store
+	*gate
+}
+
+func (s *gatedStore) Append(m *session.Message, to []session.ID) error {
+	s.pass()
+	return s.Store.Append(m, to)
+}
+
+type gatedWriter struct{ *gate }
+
+func (w gatedWriter) Write(p []byte) (int, error) {
+	w.pass()
+	return len(p), nil
+}
+
+type gatedInterceptor struct{ *gate }
+
+func (gatedInterceptor) Wants(topic []byte) bool { return string(topic) == "slow" }
+
+func (i gatedInterceptor) Intercept(*broker.Principal, *packet.Publish) bool {
+	i.pass()
+	return false
+}
+
+// Whatever a client makes the broker wait for, other clients do not wait with it: there are more who do than the
+// poller has goroutines.
+func TestWhoWaitsWaitsAlone(t *testing.T) {
+	g := newGate(t)
+	for _, c := range []struct {
+		name  string
+		with  broker.Options
+		topic string
+		qos   byte
+	}{
+		{"the store", broker.Options{Store: &gatedStore{brokertest.NewStore(), g}}, "a", 1},
+		{"the log", broker.Options{Logger: slog.New(slog.NewTextHandler(gatedWriter{g}, nil)), Authenticator: forbidding}, "no", 0},
+		{"an interceptor", broker.Options{Interceptor: gatedInterceptor{g}}, "slow", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g.open = make(chan struct{})
+			c.with.Profile = broker.Open
+			b := brokertest.Start(t, c.with)
+			addr := b.Listen()
+			receiver := b.DialTCP(addr)
+			receiver.Connect("receiver", brokertest.Persistent)
+			receiver.Subscribe("a", 1)
+			const n = 8
+			var busy, others []*brokertest.Client
+			for i := range n {
+				busy = append(busy, b.DialTCP(addr))
+				busy[i].Connect(fmt.Sprint("busy", i))
+				others = append(others, b.DialTCP(addr))
+				others[i].Connect(fmt.Sprint("other", i))
+			}
+			g.shut.Store(true)
+			for _, client := range busy {
+				client.Send(brokertest.Publish(c.topic, "", c.qos, uint16(c.qos)))
+			}
+			<-g.arrived
+			for _, client := range others {
+				client.Send(brokertest.Pingreq)
+				client.Expect(brokertest.Pingresp)
+			}
+			g.release()
+		})
+	}
+}
+
+// forbidding lets everybody in and nobody publish to "no".
+var forbidding = broker.AuthenticatorFunc(func(_ context.Context, r *broker.ConnectRequest) (*broker.Principal, error) {
+	return &broker.Principal{Key: r.ClientID, Authorizer: denier{}}, nil
+})
+
+type denier struct{}
+
+func (denier) MayPublish(topic []byte) broker.Verdict {
+	if string(topic) == "no" {
+		return broker.Verdict{Rule: "no"}
+	}
+	return broker.Allowed
+}
+
+func (denier) MaySubscribe([]byte) broker.Verdict { return broker.Allowed }
