@@ -153,7 +153,7 @@ func (s *Server) Warnings() []string {
 
 // Reload reads all files again. They are put to use together, for handshakes
 // from now on, or not at all: on an error everything stays as it was.
-// Connections that exist go on; see CheckRevoked.
+// Connections that exist go on; see CheckClient.
 func (s *Server) Reload() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,7 +187,7 @@ func (s *Server) load() error {
 	}
 	for _, c := range []*tls.Config{snapshot.config, snapshot.unsigned} {
 		if c != nil {
-			c.VerifyConnection = s.CheckRevoked
+			c.VerifyConnection = s.CheckClient
 		}
 	}
 	keys, _, err := s.tickets.current(now)
@@ -251,11 +251,12 @@ func (s *Server) stampAll() map[string]stamp {
 	return stamps
 }
 
-// CheckRevoked refuses a client whose certificate the lists in use now name.
-// It runs at every handshake, resumed ones included; after a reload a server
-// may call it for the connections it has.
-func (s *Server) CheckRevoked(state tls.ConnectionState) error {
-	return s.Snapshot().revocations.check(state, s.options.Now())
+// CheckClient refuses a client whose certificate does not lead to one of the
+// client CAs in use now, or that the lists in use now name. It runs at every
+// handshake, resumed ones included; after a reload a server may call it for the
+// connections it has.
+func (s *Server) CheckClient(state tls.ConnectionState) error {
+	return s.Snapshot().checkClient(state, s.options.Now())
 }
 
 // configFor gives each handshake the files and ticket keys of the moment.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -27,7 +28,8 @@ type Snapshot struct {
 	Warnings []string
 
 	config      *tls.Config
-	unsigned    *tls.Config // for clients that take no signature of ours; nil: same as config
+	unsigned    *tls.Config                // for clients that take no signature of ours; nil: same as config
+	trusted     map[[sha256.Size]byte]bool // the client CAs, by authorityOf
 	revocations *revocations
 }
 
@@ -161,8 +163,10 @@ func (s *Snapshot) loadClientCAs(o *Options) (err error) {
 		return err
 	}
 	pool := x509.NewCertPool()
+	s.trusted = make(map[[sha256.Size]byte]bool, len(cas))
 	for _, ca := range cas {
 		pool.AddCert(ca)
+		s.trusted[authorityOf(ca)] = true
 		s.ClientCAs = append(s.ClientCAs, CertificateInfo{identityOf(ca), ca.NotBefore, o.ClientCAFile})
 		if !ca.IsCA {
 			s.warn("client CA file %s: %s is no CA certificate", o.ClientCAFile, ca.Subject)
