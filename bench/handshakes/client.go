@@ -21,7 +21,7 @@ type kind struct {
 	version uint16
 	suite   uint16 // 0: the server chooses
 	resume  bool   // a session that the client had
-	hybrid  bool   // the key exchange is X25519 with ML-KEM-768, which the client would offer first; otherwise X25519
+	hybrid  bool   // the key exchange is X25519 with ML-KEM-768; otherwise the client offers X25519 and P-256
 }
 
 var kinds = []kind{
@@ -52,7 +52,7 @@ func (s *site) client(k kind, addr string) shake {
 	}
 	if k.key != "" {
 		config := &tls.Config{RootCAs: s.roots, ServerName: "localhost", MinVersion: k.version, MaxVersion: k.version}
-		config.CurvePreferences = []tls.CurveID{tls.X25519}
+		config.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256}
 		if k.hybrid {
 			config.CurvePreferences = []tls.CurveID{tls.X25519MLKEM768}
 		}
