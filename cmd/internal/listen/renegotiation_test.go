@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -91,13 +90,7 @@ func records(b []byte) map[byte]int {
 // A client of TLS 1.2 that wants to negotiate anew is disconnected with a reason, on every listener. It costs the
 // server one alert: no hello is looked at, no key computed, nobody else notices.
 func TestRenegotiationIsRefused(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		if os.Getenv("SAMPAN_REQUIRE_TOOLS") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip("openssl is not installed")
-	}
+	openssl := tool(t, "openssl")
 	e := newEdge(t, broker.Options{}, listen.Options{UnauthenticatedBytes: 64 << 10}, hostileURLs...)
 	witness := newWitness(t, e)
 	keyed := []string{"-psk_identity", "me", "-psk", hex.EncodeToString([]byte(sharedKey)), "-cipher", "PSK-AES128-CBC-SHA:@SECLEVEL=0"}

@@ -21,13 +21,7 @@ import (
 // stunnel starts one stunnel for one connection, and returns the end of it that is not stunnel's.
 func stunnel(t *testing.T, config string) net.Conn {
 	t.Helper()
-	program, err := exec.LookPath("stunnel")
-	if err != nil {
-		if os.Getenv("SAMPAN_REQUIRE_TOOLS") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip("no stunnel here")
-	}
+	program := tool(t, "stunnel")
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
