@@ -113,7 +113,7 @@ func TestRevokedClientIsRefusedAlsoWhenResuming(t *testing.T) {
 			}
 			held = state
 		}
-		if err := server.CheckRevoked(held); err != nil {
+		if err := server.CheckClient(held); err != nil {
 			t.Error(err)
 		}
 		site.write("crl.pem", crlPEM(site.ca.crl(2, testNow, cert.Leaf)))
@@ -134,7 +134,7 @@ func TestRevokedClientIsRefusedAlsoWhenResuming(t *testing.T) {
 			t.Errorf("full handshake: %v", serverErr)
 		}
 		// A connection from before the reload can be looked at again.
-		if err := server.CheckRevoked(held); !errors.Is(err, ErrRevoked) {
+		if err := server.CheckClient(held); !errors.Is(err, ErrRevoked) {
 			t.Errorf("connection that exists: %v", err)
 		}
 		if _, _, clientErr, serverErr := shake(site.client(withCertificate(other), maxVersion(v)), config); clientErr != nil || serverErr != nil {
@@ -143,7 +143,9 @@ func TestRevokedClientIsRefusedAlsoWhenResuming(t *testing.T) {
 	}
 }
 
-// A session made under a CA that is trusted no more is not resumed.
+// A session made under a CA that is trusted no more is not resumed, and a
+// connection that exists is found out when it is looked at again. A renewed
+// certificate of the CA changes nothing for it.
 func TestSessionOfAFormerCAIsNotResumed(t *testing.T) {
 	for _, v := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		site, server := mutual(t, func(o *Options) { o.RequireClientCert, o.CRLFiles = true, nil })
@@ -151,10 +153,23 @@ func TestSessionOfAFormerCAIsNotResumed(t *testing.T) {
 			c.ClientSessionCache = tls.NewLRUClientSessionCache(4)
 		})
 		config := server.Config()
+		var held tls.ConnectionState
 		for range 2 {
-			if _, _, clientErr, serverErr := shake(client, config); clientErr != nil || serverErr != nil {
+			_, state, clientErr, serverErr := shake(client, config)
+			if clientErr != nil || serverErr != nil {
 				t.Fatal(clientErr, serverErr)
 			}
+			held = state
+		}
+		template := *site.ca.cert
+		template.NotAfter = template.NotAfter.AddDate(1, 0, 0)
+		renewed := site.ca.sign(&template, site.ca.cert, site.ca.key.Public(), site.ca.key)
+		site.write("ca.pem", certPEM(newAuthority(t, "Next Root", nil).cert, renewed))
+		if err := errors.Join(server.Reload(), server.CheckClient(held)); err != nil {
+			t.Errorf("renewed, and beside another CA: %v", err)
+		}
+		if err := server.CheckClient(tls.ConnectionState{}); err != nil {
+			t.Errorf("a client without a certificate: %v", err)
 		}
 		site.write("ca.pem", certPEM(newAuthority(t, "Next Root", nil).cert))
 		if err := server.Reload(); err != nil {
@@ -162,6 +177,9 @@ func TestSessionOfAFormerCAIsNotResumed(t *testing.T) {
 		}
 		if _, state, _, serverErr := shake(client, config); serverErr == nil {
 			t.Errorf("%s: let in, resumed %v", tls.VersionName(v), state.DidResume)
+		}
+		if err := server.CheckClient(held); !errors.Is(err, ErrUntrusted) || !strings.Contains(err.Error(), "Test Root") {
+			t.Errorf("connection that exists: %v", err)
 		}
 	}
 }

@@ -8,12 +8,15 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
 
 // Errors for client certificates, RFC 5280.
 var (
+	// ErrUntrusted: the certificate led to a client CA that is none any more.
+	ErrUntrusted = errors.New("tlsconf: certificate leads to an authority that is trusted no more")
 	// ErrRevoked: a revocation list names the certificate.
 	ErrRevoked = errors.New("tlsconf: certificate is revoked")
 	// ErrNoFreshCRL: Options.RequireFreshCRL is set, and there is no list of
@@ -146,12 +149,16 @@ func parseCRL(der []byte) (*x509.RevocationList, error) {
 	return list, nil
 }
 
-// check refuses a client if every chain of its certificates to a trusted one
-// holds a revoked certificate. The trusted one itself is not looked up.
-func (r *revocations) check(state tls.ConnectionState, now time.Time) error {
+// checkClient refuses a client if every chain of its certificates ends at one
+// that is trusted no more, or holds a revoked one. The trusted one itself is
+// not looked up in the lists.
+func (s *Snapshot) checkClient(state tls.ConnectionState, now time.Time) error {
 	var first error
 	for _, chain := range state.VerifiedChains {
-		err := r.checkChain(chain, now)
+		err := s.trusts(chain)
+		if err == nil {
+			err = s.revocations.checkChain(chain, now)
+		}
 		if err == nil {
 			return nil
 		}
@@ -160,6 +167,20 @@ func (r *revocations) check(state tls.ConnectionState, now time.Time) error {
 		}
 	}
 	return first
+}
+
+// trusts says whether a chain that was verified once ends at a client CA of the
+// snapshot. A CA whose certificate was renewed is the same one.
+func (s *Snapshot) trusts(chain []*x509.Certificate) error {
+	if root := chain[len(chain)-1]; !s.trusted[authorityOf(root)] {
+		return fmt.Errorf("%w: %s", ErrUntrusted, root.Subject)
+	}
+	return nil
+}
+
+// authorityOf tells authorities apart as chains do: by name and key.
+func authorityOf(c *x509.Certificate) [sha256.Size]byte {
+	return sha256.Sum256(slices.Concat(c.RawSubjectPublicKeyInfo, c.RawSubject))
 }
 
 func (r *revocations) checkChain(chain []*x509.Certificate, now time.Time) error {

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,7 +154,7 @@ func (s *Server) Warnings() []string {
 
 // Reload reads all files again. They are put to use together, for handshakes
 // from now on, or not at all: on an error everything stays as it was.
-// Connections that exist go on; see CheckRevoked.
+// Connections that exist go on; see CheckClient.
 func (s *Server) Reload() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,10 +186,8 @@ func (s *Server) load() error {
 			return err
 		}
 	}
-	for _, c := range []*tls.Config{snapshot.config, snapshot.unsigned} {
-		if c != nil {
-			c.VerifyConnection = s.CheckRevoked
-		}
+	for _, c := range snapshot.configs() {
+		c.VerifyConnection = s.CheckClient
 	}
 	keys, _, err := s.tickets.current(now)
 	if err != nil {
@@ -200,9 +199,8 @@ func (s *Server) load() error {
 }
 
 func (s *Snapshot) setTicketKeys(keys [][32]byte) {
-	s.config.SetSessionTicketKeys(keys)
-	if s.unsigned != nil {
-		s.unsigned.SetSessionTicketKeys(keys)
+	for _, c := range s.configs() {
+		c.SetSessionTicketKeys(keys)
 	}
 }
 
@@ -251,11 +249,12 @@ func (s *Server) stampAll() map[string]stamp {
 	return stamps
 }
 
-// CheckRevoked refuses a client whose certificate the lists in use now name.
-// It runs at every handshake, resumed ones included; after a reload a server
-// may call it for the connections it has.
-func (s *Server) CheckRevoked(state tls.ConnectionState) error {
-	return s.Snapshot().revocations.check(state, s.options.Now())
+// CheckClient refuses a client whose certificate does not lead to one of the
+// client CAs in use now, or that the lists in use now name. It runs at every
+// handshake, resumed ones included; after a reload a server may call it for the
+// connections it has.
+func (s *Server) CheckClient(state tls.ConnectionState) error {
+	return s.Snapshot().checkClient(state, s.options.Now())
 }
 
 // configFor gives each handshake the files and ticket keys of the moment.
@@ -269,7 +268,21 @@ func (s *Server) configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	if snapshot.unsigned != nil && takesNoSignature(hello) {
 		return snapshot.unsigned, nil
 	}
+	// A client of TLS 1.3 has already sent its part of the key exchange, and
+	// would have to begin again; below, the server chooses.
+	if _, most := s.options.Policy.Versions(); min(most, highestVersion(hello)) < tls.VersionTLS13 &&
+		slices.Contains(hello.SupportedCurves, tls.CurveP256) {
+		return snapshot.nist, nil
+	}
 	return snapshot.config, nil
+}
+
+// highestVersion is the client's highest protocol version.
+func highestVersion(hello *tls.ClientHelloInfo) (highest uint16) {
+	for _, v := range hello.SupportedVersions {
+		highest = max(highest, v)
+	}
+	return highest
 }
 
 // rotateTickets changes the keys for session tickets if it is time.
@@ -294,11 +307,7 @@ func (s *Server) rotateTickets() error {
 // 7.4.1.4.1). crypto/tls makes no such signature in TLS 1.2 (GODEBUG tlssha1)
 // but picks a suite before it finds out.
 func takesNoSignature(hello *tls.ClientHelloInfo) bool {
-	highest := uint16(0)
-	for _, v := range hello.SupportedVersions {
-		highest = max(highest, v)
-	}
-	if highest != tls.VersionTLS12 {
+	if highestVersion(hello) != tls.VersionTLS12 {
 		return false // signatures of TLS 1.0 and 1.1 are of another kind
 	}
 	for _, scheme := range hello.SignatureSchemes {

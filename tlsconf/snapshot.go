@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -27,7 +28,9 @@ type Snapshot struct {
 	Warnings []string
 
 	config      *tls.Config
-	unsigned    *tls.Config // for clients that take no signature of ours; nil: same as config
+	unsigned    *tls.Config                // for clients that take no signature of ours; nil: same as config
+	nist        *tls.Config                // for clients of TLS 1.2 and below that have P-256
+	trusted     map[[sha256.Size]byte]bool // the client CAs, by authorityOf
 	revocations *revocations
 }
 
@@ -76,6 +79,11 @@ func load(o *Options, now time.Time) (*Snapshot, error) {
 		_, decrypts := pair.PrivateKey.(crypto.Decrypter)
 		staticRSA = staticRSA || isRSA && decrypts
 	}
+	if err := s.loadClientCAs(o); err != nil {
+		return nil, err
+	}
+	s.nist = c.Clone()
+	s.nist.CurvePreferences = nistCurves
 	if o.Policy != Modern {
 		if !staticRSA {
 			s.warn("policy %s: no certificate with an RSA key that can decrypt, so the static RSA suites cannot be used", o.Policy)
@@ -83,12 +91,6 @@ func load(o *Options, now time.Time) (*Snapshot, error) {
 			s.unsigned = c.Clone()
 			s.unsigned.CipherSuites = o.Policy.withoutSignatures()
 		}
-	}
-	if err := s.loadClientCAs(o); err != nil {
-		return nil, err
-	}
-	if s.unsigned != nil {
-		s.unsigned.ClientCAs, s.unsigned.ClientAuth = c.ClientCAs, c.ClientAuth
 	}
 	for issuer := range s.revocations.byIssuer {
 		for _, l := range s.revocations.byIssuer[issuer] {
@@ -100,6 +102,20 @@ func load(o *Options, now time.Time) (*Snapshot, error) {
 		}
 	}
 	return s, nil
+}
+
+// nistCurves leave X25519 out, so that P-256 is taken: crypto/tls has an order
+// of its own, and where the processor has instructions for P-256, its X25519
+// costs more than twice as much. P-384 and P-521 are there for certificates.
+var nistCurves = []tls.CurveID{tls.CurveP256, tls.CurveP384, tls.CurveP521}
+
+// configs are all that there are.
+func (s *Snapshot) configs() []*tls.Config {
+	all := []*tls.Config{s.config, s.nist}
+	if s.unsigned != nil {
+		all = append(all, s.unsigned)
+	}
+	return all
 }
 
 func (s *Snapshot) warn(format string, args ...any) {
@@ -161,8 +177,10 @@ func (s *Snapshot) loadClientCAs(o *Options) (err error) {
 		return err
 	}
 	pool := x509.NewCertPool()
+	s.trusted = make(map[[sha256.Size]byte]bool, len(cas))
 	for _, ca := range cas {
 		pool.AddCert(ca)
+		s.trusted[authorityOf(ca)] = true
 		s.ClientCAs = append(s.ClientCAs, CertificateInfo{identityOf(ca), ca.NotBefore, o.ClientCAFile})
 		if !ca.IsCA {
 			s.warn("client CA file %s: %s is no CA certificate", o.ClientCAFile, ca.Subject)

@@ -21,22 +21,24 @@ type kind struct {
 	version uint16
 	suite   uint16 // 0: the server chooses
 	resume  bool   // a session that the client had
+	hybrid  bool   // the key exchange is X25519 with ML-KEM-768; otherwise the client offers X25519 and P-256
 }
 
 var kinds = []kind{
-	{"TLS 1.3, ECDSA P-256", "modern", "ecdsa", tls.VersionTLS13, 0, false},
-	{"TLS 1.3, RSA 2048", "modern", "rsa", tls.VersionTLS13, 0, false},
-	{"TLS 1.3, resumed", "modern", "rsa", tls.VersionTLS13, 0, true},
-	{"TLS 1.2, ECDHE and ECDSA P-256", "modern", "ecdsa", tls.VersionTLS12, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, false},
-	{"TLS 1.2, ECDHE and RSA 2048", "modern", "rsa", tls.VersionTLS12, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, false},
-	{"TLS 1.2, resumed", "modern", "rsa", tls.VersionTLS12, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, true},
-	{"TLS 1.2, static RSA 2048, CBC (the C SDK)", "platform", "rsa", tls.VersionTLS12, tls.TLS_RSA_WITH_AES_128_CBC_SHA, false},
-	{"TLS 1.0, static RSA 2048, CBC", "platform", "rsa", tls.VersionTLS10, tls.TLS_RSA_WITH_AES_128_CBC_SHA, false},
-	{"TLS 1.2, static RSA 2048, Triple DES", "legacy", "rsa", tls.VersionTLS12, tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA, false},
-	{"pre-shared key, CBC (the C SDK)", "psk", "", tls.VersionTLS12, psk.TLS_PSK_WITH_AES_128_CBC_SHA, false},
-	{"pre-shared key, GCM", "psk", "", tls.VersionTLS12, psk.TLS_PSK_WITH_AES_128_GCM_SHA256, false},
-	{"pre-shared key, ECDHE, CBC", "psk", "", tls.VersionTLS12, psk.TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256, false},
-	{"pre-shared key, ECDHE, GCM", "psk", "", tls.VersionTLS12, psk.TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256, false},
+	{"TLS 1.3, ECDSA P-256", "modern", "ecdsa", tls.VersionTLS13, 0, false, false},
+	{"TLS 1.3, ECDSA P-256, X25519MLKEM768", "modern", "ecdsa", tls.VersionTLS13, 0, false, true},
+	{"TLS 1.3, RSA 2048", "modern", "rsa", tls.VersionTLS13, 0, false, false},
+	{"TLS 1.3, resumed", "modern", "rsa", tls.VersionTLS13, 0, true, false},
+	{"TLS 1.2, ECDHE and ECDSA P-256", "modern", "ecdsa", tls.VersionTLS12, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, false, false},
+	{"TLS 1.2, ECDHE and RSA 2048", "modern", "rsa", tls.VersionTLS12, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, false, false},
+	{"TLS 1.2, resumed", "modern", "rsa", tls.VersionTLS12, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, true, false},
+	{"TLS 1.2, static RSA 2048, CBC (the C SDK)", "platform", "rsa", tls.VersionTLS12, tls.TLS_RSA_WITH_AES_128_CBC_SHA, false, false},
+	{"TLS 1.0, static RSA 2048, CBC", "platform", "rsa", tls.VersionTLS10, tls.TLS_RSA_WITH_AES_128_CBC_SHA, false, false},
+	{"TLS 1.2, static RSA 2048, Triple DES", "legacy", "rsa", tls.VersionTLS12, tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA, false, false},
+	{"pre-shared key, CBC (the C SDK)", "psk", "", tls.VersionTLS12, psk.TLS_PSK_WITH_AES_128_CBC_SHA, false, false},
+	{"pre-shared key, GCM", "psk", "", tls.VersionTLS12, psk.TLS_PSK_WITH_AES_128_GCM_SHA256, false, false},
+	{"pre-shared key, ECDHE, CBC", "psk", "", tls.VersionTLS12, psk.TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256, false, false},
+	{"pre-shared key, ECDHE, GCM", "psk", "", tls.VersionTLS12, psk.TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256, false, false},
 }
 
 // shake does one handshake on a connection of its own, which it closes.
@@ -50,6 +52,10 @@ func (s *site) client(k kind, addr string) shake {
 	}
 	if k.key != "" {
 		config := &tls.Config{RootCAs: s.roots, ServerName: "localhost", MinVersion: k.version, MaxVersion: k.version}
+		config.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256}
+		if k.hybrid {
+			config.CurvePreferences = []tls.CurveID{tls.X25519MLKEM768}
+		}
 		if k.suite != 0 {
 			config.CipherSuites = []uint16{k.suite}
 		}

@@ -114,3 +114,20 @@ func TestServersThatAreNotThere(t *testing.T) {
 		}
 	}
 }
+
+func TestMedian(t *testing.T) {
+	for _, c := range []struct {
+		figures []float64
+		want    string
+	}{
+		{nil, "–"},
+		{[]float64{7}, "7"},
+		{[]float64{9, 1}, "5"},
+		{[]float64{3, 900, 4}, "4"},
+		{[]float64{8, 1, 6, 2}, "4"},
+	} {
+		if got := cell(c.figures); got != c.want {
+			t.Errorf("%v: %s, want %s", c.figures, got, c.want)
+		}
+	}
+}

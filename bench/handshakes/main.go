@@ -7,7 +7,8 @@
 // Each figure is the number of handshakes that were completed, divided by the processor time that the server's
 // process took for them, as the kernel counts it. So it does not matter how many cores the machine has, nor what
 // the client takes; but other load makes every figure worse, and a virtual machine that is short of time makes
-// them all wrong. A connection is closed right after its handshake.
+// them all wrong; so the servers take turns, and each figure is the median of its rounds. A connection is closed right
+// after its handshake.
 package main
 
 import (
@@ -18,26 +19,33 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
 
 func main() {
 	sampan := flag.String("sampan", "", "the `binary` to measure; built from ./cmd otherwise")
-	seconds := flag.Float64("seconds", 3, "how long each figure is measured")
+	seconds := flag.Float64("seconds", 2, "how long a server is measured in a round")
+	rounds := flag.Int("rounds", 3, "how often each server is measured; the figure is the median")
 	clients := flag.Int("clients", 2*runtime.NumCPU(), "handshakes at the same time")
 	only := flag.String("only", "", "measure the kinds of handshake alone whose name contains this `text`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *sampan, time.Duration(*seconds*float64(time.Second)), *clients, *only); err != nil {
+	if *rounds < 1 {
+		fmt.Fprintln(os.Stderr, "handshakes: --rounds is at least 1")
+		os.Exit(2)
+	}
+	each := time.Duration(*seconds * float64(time.Second))
+	if err := run(ctx, *sampan, each, *rounds, *clients, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "handshakes:", err)
 		os.Exit(1)
 	}
 }
 
 // run measures every kind with every server that is there.
-func run(ctx context.Context, sampan string, each time.Duration, clients int, only string) error {
+func run(ctx context.Context, sampan string, each time.Duration, rounds, clients int, only string) error {
 	s, err := newSite(ctx, sampan)
 	if err != nil {
 		return err
@@ -54,16 +62,22 @@ func run(ctx context.Context, sampan string, each time.Duration, clients int, on
 		if !strings.Contains(k.name, only) {
 			continue
 		}
+		figures := make([][]float64, len(servers))
+		for range rounds {
+			for i, server := range servers {
+				figure, err := measure(ctx, s, server, k, each, clients)
+				if errors.Is(err, errCannot) {
+					continue
+				}
+				if err != nil {
+					return fmt.Errorf("%s, %s: %w", server.name, k.name, err)
+				}
+				figures[i] = append(figures[i], figure)
+			}
+		}
 		row := "| " + k.name + " | " + k.policy + " |"
-		for _, server := range servers {
-			cell, err := measure(ctx, s, server, k, each, clients)
-			if errors.Is(err, errCannot) {
-				cell, err = "–", nil
-			}
-			if err != nil {
-				return fmt.Errorf("%s, %s: %w", server.name, k.name, err)
-			}
-			row += " " + cell + " |"
+		for i := range servers {
+			row += " " + cell(figures[i]) + " |"
 		}
 		fmt.Println(row)
 	}
@@ -73,28 +87,47 @@ func run(ctx context.Context, sampan string, each time.Duration, clients int, on
 // errCannot says that a server is not installed, or has no such handshake.
 var errCannot = errors.New("cannot do that")
 
-// measure starts a server for one kind of handshake and drives it.
-func measure(ctx context.Context, s *site, server server, k kind, each time.Duration, clients int) (string, error) {
+// cell is the median of a server's rounds, or a dash if it cannot do what was asked for.
+func cell(figures []float64) string {
+	if len(figures) == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f", median(figures))
+}
+
+// median is the middle one, or the mean of the two in the middle.
+func median(figures []float64) float64 {
+	sorted := slices.Sorted(slices.Values(figures))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// measure starts a server for one kind of handshake and drives it. The result is the number of handshakes in a
+// second of the server's processor time.
+func measure(ctx context.Context, s *site, server server, k kind, each time.Duration, clients int) (float64, error) {
 	p, err := server.start(ctx, k)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
 	defer p.stop()
 	shake := s.client(k, p.addr)
 	if err := p.ready(ctx, shake); err != nil {
-		return "", err
+		return 0, err
 	}
 	before, err := p.cpu()
 	if err != nil {
-		return "", err
+		return 0, err
 	}
 	n, err := drive(ctx, shake, each, clients)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
 	after, err := p.cpu()
 	if err != nil {
-		return "", err
+		return 0, err
 	}
-	return fmt.Sprintf("%.0f", float64(n)/(after-before).Seconds()), nil
+	if after == before {
+		return 0, fmt.Errorf("%d handshakes took no processor time that the kernel counts; measure longer", n)
+	}
+	return float64(n) / (after - before).Seconds(), nil
 }

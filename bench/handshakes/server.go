@@ -112,7 +112,7 @@ func (s *site) sampanServer() server {
 func (s *site) stunnelServer() server {
 	return server{"stunnel", func(ctx context.Context, k kind) (*process, error) {
 		program, err := exec.LookPath("stunnel")
-		if err != nil || k.policy == "legacy" || k.suite == psk.TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256 { // OpenSSL has neither
+		if err != nil || k.policy == "legacy" || k.hybrid || k.suite == psk.TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256 { // Debian's OpenSSL has none of these
 			return nil, errCannot
 		}
 		addr, err := freeAddr()
@@ -137,7 +137,7 @@ func (s *site) stunnelServer() server {
 func (s *site) nginxServer() server {
 	return server{"nginx", func(ctx context.Context, k kind) (*process, error) {
 		program, err := exec.LookPath("nginx")
-		if err != nil || k.key == "" || k.policy == "legacy" { // it has no pre-shared keys
+		if err != nil || k.key == "" || k.policy == "legacy" || k.hybrid { // it has no pre-shared keys, and OpenSSL none of the others
 			return nil, errCannot
 		}
 		addr, err := freeAddr()

@@ -26,7 +26,8 @@ func (p Proof) String() string {
 // DeviceName. ok is false unless there is exactly one of each; such a certificate names nobody.
 //
 // The platform makes the certificates of its devices itself and does not say what is in them, so this form is
-// ours. Who may issue such certificates may speak for every device: see docs/security.md.
+// ours. Who may issue such certificates may speak for every device of the products that leave it to them: see
+// docs/security.md.
 func CertificateDevice(subject pkix.Name) (productKey, deviceName string, ok bool) {
 	names := 0
 	for _, attribute := range subject.Names {

@@ -325,6 +325,7 @@ func TestFailedLog(t *testing.T) {
 	attempts := map[string]func() error{
 		"product":        func() error { _, err := r.CreateProduct(ProductSpec{}); return err },
 		"change product": func() error { _, err := r.ChangeProduct("pk", ProductPatch{DynamicRegistration: &on}); return err },
+		"authorities":    func() error { _, err := r.SetAuthorities("pk", nil); return err },
 		"category":       func() error { _, err := r.CreateCategory("pk", "x", Publish, ""); return err },
 		"device":         func() error { _, err := r.CreateDevice("pk", DeviceSpec{}); return err },
 		"disable":        func() error { _, err := r.Disable("pk", "dev1"); return err },

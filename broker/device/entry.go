@@ -34,6 +34,7 @@ const (
 	fieldNextNumber   = 11 // of a device
 	fieldNextID       = 12 // of the registry
 	fieldProductID    = 13
+	fieldAuthority    = 14 // a KeyFingerprint
 )
 
 func appendProduct(dst []byte, p *Product, nextNumber uint32, nextID uint64) []byte {
@@ -54,6 +55,9 @@ func appendProduct(dst []byte, p *Product, nextNumber uint32, nextID uint64) []b
 		value = append(value, byte(c.Operation))
 		value = appendText(appendText(value, c.Suffix), c.Note)
 		dst = appendField(dst, fieldCategory, value)
+	}
+	for _, key := range p.Authorities {
+		dst = appendField(dst, fieldAuthority, key[:])
 	}
 	dst = appendNumberField(dst, fieldProductID, p.ID)
 	dst = appendNumberField(dst, fieldNextNumber, uint64(nextNumber))
@@ -97,6 +101,12 @@ func readProduct(record []byte) (p *Product, nextNumber uint32, nextID uint64, o
 			p.Categories = append(p.Categories, category)
 		case fieldProductID:
 			p.ID = c.numberIn(value)
+		case fieldAuthority:
+			if len(value) != len(KeyFingerprint{}) {
+				c.fail()
+				continue
+			}
+			p.Authorities = append(p.Authorities, KeyFingerprint(value))
 		case fieldNextNumber:
 			nextNumber = uint32(c.numberIn(value))
 		case fieldNextID:

@@ -69,6 +69,10 @@ type Product struct {
 	// DynamicRegistration lets devices ask for their secrets with the product's secret.
 	DynamicRegistration bool
 
+	// Authorities may say by certificate which of the product's devices somebody is, and no others; none: all that
+	// the listener trusts.
+	Authorities []KeyFingerprint
+
 	Created    time.Time // to the millisecond
 	Categories []Category
 }
@@ -84,6 +88,7 @@ type ProductSpec struct {
 	DataFormat          DataFormat
 	AuthType            AuthType
 	DynamicRegistration bool
+	Authorities         []KeyFingerprint // for ByCertificate only
 
 	// Categories are the topic categories to begin with; nil: the platform's default. IDs are given anew.
 	Categories []Category
@@ -123,6 +128,9 @@ func (s *ProductSpec) check() error {
 	if s.NodeType > Gateway || s.DataFormat > Alink || int(s.AuthType) >= len(authTypeNames) {
 		return refuse(ErrInvalid, "node type %d, data format %d or authentication type %d of product %s is unknown",
 			s.NodeType, s.DataFormat, s.AuthType, s.Key)
+	}
+	if err := checkAuthorities(s.AuthType, s.Authorities); err != nil {
+		return err
 	}
 	for i, c := range s.Categories {
 		if err := checkCategory(s.Key, c.Suffix, c.Operation); err != nil {

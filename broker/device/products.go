@@ -45,6 +45,7 @@ func (r *Registry) createProduct(s ProductSpec) (*Product, error) {
 		Key: s.Key, Secret: s.Secret, Name: s.Name, Description: s.Description,
 		NodeType: s.NodeType, DataFormat: s.DataFormat, AuthType: s.AuthType,
 		DynamicRegistration: s.DynamicRegistration,
+		Authorities:         append([]KeyFingerprint(nil), s.Authorities...),
 		Created:             time.UnixMilli(r.now()),
 		Categories:          slices.Clone(s.Categories),
 	}
@@ -83,8 +84,9 @@ func (r *Registry) ChangeProduct(key string, patch ProductPatch) (*Product, erro
 	})
 }
 
-// changeProduct lets fn change a copy of a product, and puts it in the place of the old one.
-func (r *Registry) changeProduct(key string, fn func(*Product) error) (changed *Product, err error) {
+// changeProduct lets fn change a copy of a product, and puts it in the place of the old one. Watchers are told that it
+// has changed, and what more the change is.
+func (r *Registry) changeProduct(key string, fn func(*Product) error, more ...ChangeKind) (changed *Product, err error) {
 	err = r.change(func() error {
 		p := r.product([]byte(key))
 		if p == nil {
@@ -101,6 +103,9 @@ func (r *Registry) changeProduct(key string, fn func(*Product) error) (changed *
 		p.info.Store(&info)
 		changed = &info
 		r.notify(ProductChanged, changed, nil)
+		for _, kind := range more {
+			r.notify(kind, changed, nil)
+		}
 		return nil
 	})
 	if err != nil {

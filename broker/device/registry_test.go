@@ -85,6 +85,14 @@ func TestReopenedRegistryIsTheSame(t *testing.T) {
 				_, err := r.ChangeProduct(pk.Draw(t, "pk"), ProductPatch{DynamicRegistration: &on, Description: &name})
 				must(err)
 			},
+			"set authorities": func(t *rapid.T) {
+				var keys []KeyFingerprint
+				for _, b := range rapid.SliceOfN(rapid.ByteRange(1, 9), 0, 3).Draw(t, "authorities") {
+					keys = append(keys, KeyFingerprint{b})
+				}
+				_, err := r.SetAuthorities(pk.Draw(t, "pk"), keys)
+				must(err)
+			},
 			"delete product": func(t *rapid.T) { must(r.DeleteProduct(pk.Draw(t, "pk"))) },
 			"create category": func(t *rapid.T) {
 				_, err := r.CreateCategory(pk.Draw(t, "pk"), word.Draw(t, "topic"), Subscribe, "")

@@ -68,7 +68,8 @@ func TestReplayOfEachKindOfRecord(t *testing.T) {
 	l.entries = [][]byte{
 		appendCounters(nil, 9),
 		appendProduct(nil, &Product{ID: 1, Key: "pk", Secret: "ps", Name: "lamps", NodeType: Gateway, DataFormat: Alink, DynamicRegistration: true,
-			Categories: []Category{{ID: 2, Suffix: "user/get", Operation: Subscribe, Note: "n"}}}, 3, 9),
+			Authorities: []KeyFingerprint{{1}, {2}},
+			Categories:  []Category{{ID: 2, Suffix: "user/get", Operation: Subscribe, Note: "n"}}}, 3, 9),
 		appendDevice(nil, "pk", 1, 0, []byte("dev1"), b.appendTo(nil)),
 		appendDevice(nil, "pk", 2, 0, []byte("dev2"), b.appendTo(nil)),
 		appendDeviceState(nil, "pk", 1, 1_700_000_000_001),

@@ -16,8 +16,9 @@ const (
 	DeviceDisabled
 	DeviceReset
 	DeviceDeleted
-	AccessKeyChanged  // created, enabled, disabled or deleted
-	DeviceCertificate // bound or taken away
+	AccessKeyChanged   // created, enabled, disabled or deleted
+	DeviceCertificate  // bound or taken away
+	ProductAuthorities // which may speak for its devices; comes behind a ProductChanged
 )
 
 var changeNames = [...]string{
@@ -25,7 +26,7 @@ var changeNames = [...]string{
 	DeviceCreated: "device-created", DeviceChanged: "device-changed", DeviceActivated: "device-activated",
 	DeviceEnabled: "device-enabled", DeviceDisabled: "device-disabled", DeviceReset: "device-reset",
 	DeviceDeleted: "device-deleted", AccessKeyChanged: "access-key-changed",
-	DeviceCertificate: "device-certificate",
+	DeviceCertificate: "device-certificate", ProductAuthorities: "product-authorities",
 }
 
 // String returns a stable word for logs.

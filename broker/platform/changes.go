@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"errors"
 	"strings"
 	"sync"
 
@@ -28,6 +29,7 @@ type change struct {
 	productKey, deviceName string
 	iotID                  string // of the device
 	product                *device.Product
+	late                   bool // it was applied already, when the device's connection was not there yet
 }
 
 func (c *changes) start(p *Platform) {
@@ -60,7 +62,7 @@ func (c *changes) stop() {
 
 func (c *changes) note(ch device.Change) {
 	switch ch.Kind {
-	case device.DeviceCreated, device.DeviceEnabled, device.DeviceDisabled, device.DeviceDeleted, device.DeviceCertificate, device.ProductChanged, device.ProductDeleted:
+	case device.DeviceCreated, device.DeviceEnabled, device.DeviceDisabled, device.DeviceDeleted, device.DeviceCertificate, device.ProductAuthorities, device.ProductChanged, device.ProductDeleted:
 	default:
 		return
 	}
@@ -72,6 +74,10 @@ func (c *changes) note(ch device.Change) {
 		n.deviceName = string(ch.Device.Name())
 		n.iotID = ch.Device.IotID()
 	}
+	c.push(n)
+}
+
+func (c *changes) push(n change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.todo = append(c.todo, n)
@@ -97,8 +103,36 @@ var actions = map[device.ChangeKind]string{
 	device.DeviceCreated: "create", device.DeviceDeleted: "delete", device.DeviceEnabled: "enable", device.DeviceDisabled: "disable",
 }
 
+// recheck looks once more at a device that has just connected. Between the check of its CONNECT and the moment when
+// the broker knew its connection it may have been disabled or deleted, which then found no connection to cut.
+func (p *Platform) recheck(productKey, deviceName string) {
+	late := change{productKey: productKey, deviceName: deviceName, late: true}
+	switch d, err := p.registry.Device(productKey, deviceName); {
+	case errors.Is(err, device.ErrNoDevice), errors.Is(err, device.ErrNoProduct):
+		late.kind = device.DeviceDeleted
+	case err == nil && d.Status() == device.Disabled:
+		late.kind = device.DeviceDisabled
+	default:
+		return
+	}
+	p.changes.push(late) // this goroutine is the connection's, for whose end Discard waits
+}
+
+// cut ends the connection of a device that was disabled, and the session too of one that was deleted.
+func (p *Platform) cut(c change) {
+	if key := Key(c.productKey, c.deviceName); c.kind == device.DeviceDisabled {
+		p.broker.Disconnect(key, "device disabled")
+	} else {
+		p.broker.Discard(key, "device deleted")
+	}
+}
+
 // apply does what a change asks for.
 func (p *Platform) apply(c change) {
+	if c.late {
+		p.cut(c)
+		return
+	}
 	if action := actions[c.kind]; action != "" {
 		defer p.lived(c.productKey, c.deviceName, c.iotID, action)
 	}
@@ -107,16 +141,19 @@ func (p *Platform) apply(c change) {
 		p.gateways.Enabled(c.productKey, c.deviceName)
 	case device.DeviceDisabled:
 		p.gateways.Disabled(c.productKey, c.deviceName)
-		p.broker.Disconnect(Key(c.productKey, c.deviceName), "device disabled")
+		p.cut(c)
 	case device.DeviceDeleted:
 		if p.alink != nil {
 			p.alink.Forget(c.iotID)
 		}
 		p.forgetTicket(c.iotID)
 		p.gateways.Deleted(c.productKey, c.deviceName, c.iotID)
-		p.broker.Discard(Key(c.productKey, c.deviceName), "device deleted")
+		p.cut(c)
 	case device.DeviceCertificate:
 		p.broker.Disconnect(Key(c.productKey, c.deviceName), "its certificate has changed")
+	case device.ProductAuthorities:
+		// Those whom the new ones vouch for come back.
+		p.ofProduct(c.productKey, func(key string) { p.broker.Disconnect(key, "the authorities of its product have changed") })
 	case device.ProductChanged:
 		p.tables.replace(c.product)
 		p.ofProduct(c.productKey, func(key string) { p.broker.Reauthorize(key) })

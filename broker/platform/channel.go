@@ -47,7 +47,7 @@ func (p *Platform) show(c *broker.Channel) shown {
 		return shown{by: credential.ProofChip, productKey: string(pk), deviceName: string(dn)}
 	case broker.TLS:
 		if c.TLS != nil && len(c.TLS.VerifiedChains) > 0 {
-			return p.showCertificate(c.TLS.VerifiedChains[0][0])
+			return p.showCertificate(c.TLS.VerifiedChains)
 		}
 	}
 	return shown{}
@@ -55,8 +55,10 @@ func (p *Platform) show(c *broker.Channel) shown {
 
 // showCertificate finds the device of a certificate that leads to one of the listener's authorities: the one
 // that it is bound to in the registry, or else the one that its subject names, unless another certificate is
-// bound to that. A certificate that belongs to no device proves nothing: its owner still has to sign.
-func (p *Platform) showCertificate(c *x509.Certificate) shown {
+// bound to that, or its product leaves that to other authorities. A certificate that belongs to no device proves
+// nothing: its owner still has to sign.
+func (p *Platform) showCertificate(chains [][]*x509.Certificate) shown {
+	c := chains[0][0] // the same in every chain
 	s := shown{by: credential.ProofCertificate, until: c.NotAfter}
 	fingerprint := sha256.Sum256(c.Raw)
 	if d, err := p.registry.ByCertificate(fingerprint); err == nil {
@@ -67,13 +69,26 @@ func (p *Platform) showCertificate(c *x509.Certificate) shown {
 	if s.productKey, s.deviceName, ok = credential.CertificateDevice(c.Subject); !ok {
 		return shown{}
 	}
+	named := "the certificate with serial number " + c.SerialNumber.Text(16) + " names " + s.username()
+	if product, err := p.registry.Product(s.productKey); err == nil && !product.Trusts(authorities(chains)) {
+		return strange(named, "and was issued by "+c.Issuer.String()+", which is none of the authorities of that product")
+	}
 	if d, err := p.registry.Device(s.productKey, s.deviceName); err == nil {
 		if _, another := d.Certificate(); another {
-			return strange("the certificate with serial number "+c.SerialNumber.Text(16)+" names "+s.username(),
-				"to which another certificate is bound")
+			return strange(named, "to which another certificate is bound")
 		}
 	}
 	return s
+}
+
+// authorities are the keys of those who have issued a certificate, up to the ones that are trusted.
+func authorities(chains [][]*x509.Certificate) (keys []device.KeyFingerprint) {
+	for _, chain := range chains {
+		for _, c := range chain[1:] {
+			keys = append(keys, sha256.Sum256(c.RawSubjectPublicKeyInfo))
+		}
+	}
+	return keys
 }
 
 // strange is a channel that proved something that no CONNECT can go with.

@@ -275,6 +275,7 @@ func (p *Platform) Observe(e broker.Event) {
 		switch e.Kind {
 		case broker.Connected:
 			p.gateways.Connected(pk, dn)
+			p.recheck(pk, dn)
 		case broker.Disconnected:
 			p.gateways.Disconnected(pk, dn)
 		}

@@ -92,6 +92,15 @@ func TestDevicesWithCertificates(t *testing.T) {
 	told.out.wait(t, `{"productKey":"x509Product","deviceName":"lamp3"}`)
 	told.end(t)
 
+	// A product that names another authority does not take this one's word, until it does again.
+	elsewhere := testtls.NewAuthority(t, "Another Authority")
+	sampan(t, "product", "authority", x509Key, elsewhere.File, "--data", m.data)
+	refused("none of the authorities of that product", lamp, "lamp1")
+	told = run(t, m.mosquittoSub(made, "lamp3", "-C", "1"))
+	told.out.wait(t, `{"productKey":"x509Product","deviceName":"lamp3"}`) // bound, whoever has issued it
+	told.end(t)
+	sampan(t, "product", "authority", x509Key, elsewhere.File, m.authority.File, "--data", m.data)
+
 	// Revoking cuts the connection that exists, and there is no other.
 	stays := run(t, m.mosquittoSub(lamp, "lamp1"))
 	stays.out.wait(t, "lamp1")

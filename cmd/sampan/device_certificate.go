@@ -61,22 +61,36 @@ sampan device certificate a1B2c3D4e5 dev1 --remove`,
 
 // fingerprint is the SHA-256 of the first certificate in a PEM file, in hexadecimal.
 func fingerprint(file string) (string, error) {
+	found, err := certificatesIn(file)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(found[0].Raw)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// certificatesIn reads a PEM file that has at least one certificate; other things in it are passed over.
+func certificatesIn(file string) (found []*x509.Certificate, err error) {
 	rest, err := os.ReadFile(file)
 	if err != nil {
-		return "", fmt.Errorf("the certificate: %w", err)
+		return nil, fmt.Errorf("the certificate: %w", err)
 	}
 	for {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
-			return "", errors.New("the certificate: " + file + " holds none in PEM form")
+			break
 		}
 		if block.Type != "CERTIFICATE" {
 			continue
 		}
-		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return "", fmt.Errorf("the certificate in %s: %w", file, err)
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("the certificate in %s: %w", file, err)
 		}
-		sum := sha256.Sum256(block.Bytes)
-		return hex.EncodeToString(sum[:]), nil
+		found = append(found, c)
 	}
+	if len(found) == 0 {
+		return nil, errors.New("the certificate: " + file + " holds none in PEM form")
+	}
+	return found, nil
 }

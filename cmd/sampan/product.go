@@ -18,12 +18,13 @@ func productCommand() *cobra.Command {
 	return group("product", "create and list products", `Products: what devices have in common. A product has a key, which is part of every
 topic of its devices, a secret, with which devices can register themselves, and topic
 categories (see 'sampan topic').`,
-		productCreateCommand(), productListCommand(), productShowCommand())
+		productCreateCommand(), productListCommand(), productShowCommand(), productAuthorityCommand())
 }
 
 func productCreateCommand() *cobra.Command {
 	var r registry
 	var p control.NewProduct
+	var authorities []string
 	node, format, auth := value.OneOf(control.Nodes...), value.OneOf(control.Formats...), value.OneOf(control.Auths...)
 	command := &cobra.Command{
 		Use:   "create",
@@ -32,8 +33,11 @@ func productCreateCommand() *cobra.Command {
 # with the key that devices in the field have
 sampan product create --key a1B2c3D4e5 --secret ps-secret-1 --name thermometers --dynamic-registration`,
 		Args: cli.Args(),
-		RunE: func(command *cobra.Command, _ []string) error {
+		RunE: func(command *cobra.Command, _ []string) (err error) {
 			p.Node, p.Format, p.Auth = node.String(), format.String(), auth.String()
+			if p.Authorities, err = authorityKeys(authorities); err != nil {
+				return err
+			}
 			return r.use(command.Context(), func(c control.Caller) error {
 				made, err := control.CreateProduct(command.Context(), c, p)
 				if err != nil {
@@ -51,6 +55,7 @@ sampan product create --key a1B2c3D4e5 --secret ps-secret-1 --name thermometers 
 		f.Var(&node, "node", "whether its devices connect others")
 		f.Var(&format, "format", "of payloads: alink is JSON of the platform's model")
 		f.Var(&auth, "auth", "how its devices prove who they are")
+		f.StringArrayVar(&authorities, "authority", nil, "`FILE` with the authorities that alone may speak for its devices, PEM, once for each; see 'sampan product authority'")
 		f.BoolVar(&p.DynamicRegistration, "dynamic-registration", false, "devices may ask for their secrets with the product's secret")
 	})
 	r.register(command)
@@ -110,6 +115,9 @@ func printProduct(w io.Writer, p control.Product) {
 	fmt.Fprintf(w, "format                %s\n", p.Format)
 	fmt.Fprintf(w, "auth                  %s\n", p.Auth)
 	fmt.Fprintf(w, "dynamic registration  %t\n", p.DynamicRegistration)
+	for _, key := range p.Authorities {
+		fmt.Fprintf(w, "authority             %s\n", key)
+	}
 	fmt.Fprintf(w, "devices               %d\n", p.Devices)
 	fmt.Fprintf(w, "created               %s\n", date(p.Created))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -36,6 +37,9 @@ func (p apiProduct) product() Product {
 }
 
 func (a *api) createProduct(ctx context.Context, p NewProduct) (Product, error) {
+	if len(p.Authorities) > 0 {
+		return Product{}, errors.New("the API does not take authorities of a product; use --data on the broker's machine")
+	}
 	params := map[string]string{
 		"ProductName": p.Name, "NodeType": "0", "DataFormat": "1", "AuthType": p.Auth,
 		"ProductKey": p.ProductKey, "ProductSecret": p.ProductSecret, "Description": p.Description,

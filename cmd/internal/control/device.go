@@ -242,11 +242,20 @@ func bind(r *device.Registry, n DeviceCertificate) (device.Device, error) {
 	if n.Fingerprint == "" {
 		return r.UnbindCertificate(n.ProductKey, n.DeviceName.DeviceName)
 	}
-	sum, err := hex.DecodeString(n.Fingerprint)
-	if err != nil || len(sum) != len(device.Fingerprint{}) {
-		return device.Device{}, fmt.Errorf("%q is not a SHA-256 in hexadecimal", n.Fingerprint)
+	sum, err := fingerprint(n.Fingerprint)
+	if err != nil {
+		return device.Device{}, err
 	}
-	return r.BindCertificate(n.ProductKey, n.DeviceName.DeviceName, device.Fingerprint(sum))
+	return r.BindCertificate(n.ProductKey, n.DeviceName.DeviceName, sum)
+}
+
+// fingerprint reads a SHA-256 in hexadecimal.
+func fingerprint(text string) (f device.Fingerprint, err error) {
+	sum, err := hex.DecodeString(text)
+	if err != nil || len(sum) != len(f) {
+		return f, fmt.Errorf("%q is not a SHA-256 in hexadecimal", text)
+	}
+	return device.Fingerprint(sum), nil
 }
 
 // BindCertificate makes a certificate the only one that a device may use, or takes it away.

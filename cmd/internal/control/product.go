@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -18,6 +19,7 @@ type Product struct {
 	Format              string    `json:"format"`
 	Auth                string    `json:"auth"`
 	DynamicRegistration bool      `json:"dynamicRegistration"`
+	Authorities         []string  `json:"authorities,omitempty"` // SHA-256 of the keys of those who speak for its devices
 	Devices             int       `json:"devices"`
 	Created             time.Time `json:"created"`
 }
@@ -32,6 +34,8 @@ type NewProduct struct {
 	Format              string `json:"format"`
 	Auth                string `json:"auth"`
 	DynamicRegistration bool   `json:"dynamicRegistration"`
+
+	Authorities []string `json:"authorities,omitempty"` // as in Product
 }
 
 // The words for kinds of products; the first is the default.
@@ -58,7 +62,21 @@ func (p *NewProduct) spec() (device.ProductSpec, error) {
 			return spec, fmt.Errorf("unknown kind of authentication %q", p.Auth)
 		}
 	}
-	return spec, nil
+	var err error
+	spec.Authorities, err = keyFingerprints(p.Authorities)
+	return spec, err
+}
+
+// keyFingerprints reads fingerprints of keys in hexadecimal.
+func keyFingerprints(texts []string) (keys []device.KeyFingerprint, err error) {
+	for _, text := range texts {
+		key, err := fingerprint(text)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 func productOf(b *Backend, p *device.Product) Product {
@@ -72,6 +90,9 @@ func productOf(b *Backend, p *device.Product) Product {
 	}
 	if p.DataFormat == device.Alink {
 		result.Format = "alink"
+	}
+	for _, key := range p.Authorities {
+		result.Authorities = append(result.Authorities, hex.EncodeToString(key[:]))
 	}
 	return result
 }
@@ -122,4 +143,28 @@ var productShow = define("product.show", func(_ context.Context, b *Backend, n p
 // ShowProduct describes a product.
 func ShowProduct(ctx context.Context, c Caller, productKey string) (Product, error) {
 	return productShow.on(ctx, c, productName{productKey})
+}
+
+// ProductAuthorities are the authorities that are to speak for a product's devices.
+type ProductAuthorities struct {
+	ProductKey  string   `json:"productKey"`
+	Authorities []string `json:"authorities"` // SHA-256 of their keys in hexadecimal; none: whoever the listener trusts
+}
+
+var productAuthorities = define("product.authorities", func(_ context.Context, b *Backend, n ProductAuthorities) (Product, error) {
+	keys, err := keyFingerprints(n.Authorities)
+	if err != nil {
+		return Product{}, err
+	}
+	changed, err := b.Registry.SetAuthorities(n.ProductKey, keys)
+	if err != nil {
+		return Product{}, fmt.Errorf("%s: %w", n.ProductKey, err)
+	}
+	return productOf(b, changed), nil
+})
+
+// SetAuthorities names the authorities that may speak for a product's devices, and disconnects those that are
+// connected.
+func SetAuthorities(ctx context.Context, c Caller, n ProductAuthorities) (Product, error) {
+	return productAuthorities.on(ctx, c, n)
 }

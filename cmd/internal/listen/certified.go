@@ -3,6 +3,7 @@ package listen
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"sync"
 
@@ -66,6 +67,24 @@ func (s *Certified) Recheck(cut func(remote net.Addr, why error)) {
 	}
 }
 
+// good are the chains that hold by themselves, at least one, or the error is why none does. Where authorities have
+// signed each other there may be several, of which one is enough; what one that does not hold leads over must not
+// speak for the client.
+func (s *Certified) good(chains [][]*x509.Certificate) (good [][]*x509.Certificate, why error) {
+	for _, chain := range chains {
+		err := s.Check(tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{chain}})
+		if err == nil {
+			good = append(good, chain)
+		} else if why == nil {
+			why = err
+		}
+	}
+	if len(good) > 0 {
+		why = nil
+	}
+	return good, why
+}
+
 // secure is the layer of TLS, which keeps count of those who have certificates if there may be any.
 func (o *Options) secure() layer {
 	secure, among := toTLS(o.TLS), o.Certified
@@ -76,6 +95,10 @@ func (o *Options) secure() layer {
 		conn, err := secure(ctx, below, channel)
 		if err != nil || len(channel.TLS.VerifiedChains) == 0 {
 			return conn, err
+		}
+		if channel.TLS.VerifiedChains, err = among.good(channel.TLS.VerifiedChains); err != nil {
+			conn.Close()
+			return nil, err
 		}
 		c := &certified{Conn: conn.(*tls.Conn), below: below, state: channel.TLS, among: among}
 		among.add(c)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,19 +30,28 @@ type edge struct {
 	urls map[string]address.URL // by the URL asked for
 	tls  *tls.Config            // a client's
 	psk  *psk.Config            // a client's
+
+	certificate, key string // files of the server
+
+	handshakes atomic.Int64 // begun by clients: hellos with TLS, identities with pre-shared keys
 }
+
+// sharedKey is the pre-shared key, as long as stunnel wants it.
+const sharedKey = "shared by a test"
 
 // newEdge serves each URL.
 func newEdge(t *testing.T, o broker.Options, lo listen.Options, urls ...string) *edge {
 	t.Helper()
 	server := testtls.NewServer(t)
-	lo.TLS = &tls.Config{Certificates: []tls.Certificate{server.Certificate}}
-	lo.PSK = &psk.Config{Key: func(_ context.Context, identity []byte) ([]byte, bool) {
-		return []byte("key"), string(identity) == "me"
-	}}
 	o.Profile = broker.Open
 	e := &edge{Broker: brokertest.Start(t, o), urls: map[string]address.URL{},
-		tls: &tls.Config{RootCAs: server.Roots, ServerName: "localhost"}, psk: &psk.Config{Identity: []byte("me"), PSK: []byte("key")}}
+		tls: &tls.Config{RootCAs: server.Roots, ServerName: "localhost"}, psk: &psk.Config{Identity: []byte("me"), PSK: []byte(sharedKey)}, certificate: server.CertFile, key: server.KeyFile}
+	lo.TLS = &tls.Config{Certificates: []tls.Certificate{server.Certificate},
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { e.handshakes.Add(1); return nil, nil }}
+	lo.PSK = &psk.Config{Key: func(_ context.Context, identity []byte) ([]byte, bool) {
+		e.handshakes.Add(1)
+		return []byte(sharedKey), string(identity) == "me"
+	}}
 	for _, text := range urls {
 		u, err := address.ParseListener(text)
 		if err != nil {

@@ -16,15 +16,22 @@ import (
 	"sampan/cmd/internal/listen"
 )
 
-// HAProxy, whose protocol it is, in front of the broker, with headers of both versions.
-func TestBehindHAProxy(t *testing.T) {
-	haproxy, err := exec.LookPath("haproxy")
+// tool finds a foreign program, or skips the test. With SAMPAN_REQUIRE_TOOLS=1 it fails the test instead.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
 	if err != nil {
 		if os.Getenv("SAMPAN_REQUIRE_TOOLS") == "1" {
 			t.Fatal(err)
 		}
-		t.Skip("no haproxy here")
+		t.Skip("no " + name + " here")
 	}
+	return path
+}
+
+// HAProxy, whose protocol it is, in front of the broker, with headers of both versions.
+func TestBehindHAProxy(t *testing.T) {
+	haproxy := tool(t, "haproxy")
 	e := newEdge(t, broker.Options{}, listen.Options{ProxyFrom: []netip.Prefix{netip.MustParsePrefix(local)}}, "auto://127.0.0.1:0")
 	behind := e.urls["auto://127.0.0.1:0"]
 	config := "global\n  log stderr format raw local0\ndefaults\n  mode tcp\n  timeout connect 20s\n  timeout client 60s\n  timeout server 60s\n"

@@ -34,7 +34,7 @@ func (c *channels) open(s *Settings, log *slog.Logger) error {
 		return err
 	}
 	if s.ClientCA != "" {
-		c.certified = &listen.Certified{Check: c.tls.CheckRevoked}
+		c.certified = &listen.Certified{Check: c.tls.CheckClient}
 	}
 	for _, warning := range c.tls.Warnings() {
 		log.Warn("TLS", "warning", warning)
