@@ -34,6 +34,7 @@ const (
 	fieldNextNumber   = 11 // of a device
 	fieldNextID       = 12 // of the registry
 	fieldProductID    = 13
+	fieldSyncService  = 14 // text of one
 )
 
 func appendProduct(dst []byte, p *Product, nextNumber uint32, nextID uint64) []byte {
@@ -54,6 +55,9 @@ func appendProduct(dst []byte, p *Product, nextNumber uint32, nextID uint64) []b
 		value = append(value, byte(c.Operation))
 		value = appendText(appendText(value, c.Suffix), c.Note)
 		dst = appendField(dst, fieldCategory, value)
+	}
+	for _, id := range p.SyncServices {
+		dst = appendField(dst, fieldSyncService, id)
 	}
 	dst = appendNumberField(dst, fieldProductID, p.ID)
 	dst = appendNumberField(dst, fieldNextNumber, uint64(nextNumber))
@@ -95,6 +99,8 @@ func readProduct(record []byte) (p *Product, nextNumber uint32, nextID uint64, o
 				c.fail()
 			}
 			p.Categories = append(p.Categories, category)
+		case fieldSyncService:
+			p.SyncServices = append(p.SyncServices, string(value))
 		case fieldProductID:
 			p.ID = c.numberIn(value)
 		case fieldNextNumber:

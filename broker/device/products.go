@@ -45,6 +45,7 @@ func (r *Registry) createProduct(s ProductSpec) (*Product, error) {
 		Key: s.Key, Secret: s.Secret, Name: s.Name, Description: s.Description,
 		NodeType: s.NodeType, DataFormat: s.DataFormat, AuthType: s.AuthType,
 		DynamicRegistration: s.DynamicRegistration,
+		SyncServices:        append([]string(nil), s.SyncServices...),
 		Created:             time.UnixMilli(r.now()),
 		Categories:          slices.Clone(s.Categories),
 	}
@@ -76,7 +77,13 @@ func (r *Registry) ChangeProduct(key string, patch ProductPatch) (*Product, erro
 		if patch.DynamicRegistration != nil {
 			p.DynamicRegistration = *patch.DynamicRegistration
 		}
+		if patch.SyncServices != nil {
+			p.SyncServices = append([]string(nil), *patch.SyncServices...)
+		}
 		if err := checkLabel("product name", p.Name); err != nil {
+			return err
+		}
+		if err := checkServices(p.SyncServices); err != nil {
 			return err
 		}
 		return checkLabel("description", p.Description)
