@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"strconv"
 
 	"sampan/broker/alink/envelope"
 )
@@ -77,8 +78,8 @@ func (s *Service) announce(productKey, deviceName string, f *Firmware) error {
 	return s.push("/ota/device/upgrade/"+productKey+"/"+deviceName, payload)
 }
 
-// FirmwareVersions returns the versions that a device has reported, by module; the firmware itself is
-// "default".
+// FirmwareVersions returns the versions that a device has reported, by module; that of the firmware
+// itself is DefaultModule.
 func (s *Service) FirmwareVersions(productKey, deviceName string) (all map[string]string, err error) {
 	err = in(s, &s.kept.versions, productKey, deviceName, func(v *map[string]string) bool {
 		all = maps.Clone(*v)
@@ -87,9 +88,12 @@ func (s *Service) FirmwareVersions(productKey, deviceName string) (all map[strin
 	return all, err
 }
 
+// DefaultModule is the module of a device's firmware itself.
+const DefaultModule = "default"
+
 func orDefault(module string) string {
 	if module == "" {
-		return "default"
+		return DefaultModule
 	}
 	return module
 }
@@ -127,14 +131,33 @@ func (s *Service) ota(t topic, payload []byte) {
 			}
 		}
 	case otaProgress:
+		if !progress(r.Params) {
+			s.refused(full, envelope.ParamError, "step is not 1 to 100 or -1 to -4")
+			return
+		}
 		e.Kind = UpgradeProgress
 		s.watchers(e)
 	case otaRequest:
-		answer, err := envelope.Marshal(upgrade{"1000", s.firmwareFor(t, "default", ""), r.ID, "success"})
+		answer, err := envelope.Marshal(upgrade{"1000", s.firmwareFor(t, DefaultModule, ""), r.ID, "success"})
 		if err == nil {
 			s.send(full, answer)
 		}
 	}
+}
+
+// progress reports whether a step is one: a percentage from 1 to 100, or -1 to -4 for what has failed (the
+// upgrade, the download, the check, the burning); as text or as a number.
+func progress(params json.RawMessage) bool {
+	var q struct {
+		Step json.RawMessage `json:"step"`
+	}
+	if json.Unmarshal(params, &q) != nil {
+		return false
+	}
+	text := string(q.Step)
+	_ = json.Unmarshal(q.Step, &text) // without its quotes, if it has any
+	n, err := strconv.Atoi(text)
+	return err == nil && n != 0 && -4 <= n && n <= 100
 }
 
 // reported keeps a version that a device has reported, and gives up an upgrade to it.

@@ -26,7 +26,7 @@ func (a *answers) Publish(_ context.Context, topic string, payload []byte, qos b
 }
 
 // The scripts in testdata say what a device asks ("> topic payload") and what it is answered ("< topic
-// payload"); "! " is what a server within the process is told. "@ 1s" lets time pass, and "$n(...)" in a payload
+// payload"); "! " is what a server within the process is told. "@ 1s" lets time pass, "% desire name value version" has a server say what a property is to be, and "$n(...)" in a payload
 // is the text in the parentheses, n times. -update writes the answers.
 func TestScripts(t *testing.T) { brokertest.Scripts(t, *update, start) }
 
@@ -69,6 +69,17 @@ func start(t *testing.T) func(line string) []string {
 				t.Fatal(err)
 			}
 			now = now.Add(d)
+		case strings.HasPrefix(line, "% desire "):
+			var name, value string
+			var version int64
+			if _, err := fmt.Sscan(line[len("% desire "):], &name, &value, &version); err != nil {
+				t.Fatal(err)
+			}
+			now, err := s.SetDesired("pk", "dev1", map[string]json.RawMessage{name: json.RawMessage(value)}, map[string]int64{name: version})
+			if err != nil {
+				return []string{"! " + err.Error()}
+			}
+			return []string{fmt.Sprintf("! desired %v", now)}
 		case strings.HasPrefix(line, "> "):
 			topic, payload, _ := strings.Cut(line[2:], " ")
 			if !s.Wants([]byte(topic)) {

@@ -185,13 +185,21 @@ func init() {
 		"ota/firmware/get":            (*Service).getFirmware,
 		"dsltemplate/get":             (*Service).noModel,
 		"dynamicTsl/get":              (*Service).noModel,
+		"job/get":                     (*Service).getJob,
+		"job/update":                  (*Service).updateJob,
+		"reset":                       (*Service).note,
+		"awss/enrollee/match":         (*Service).note,
+		"_thing/diag/post":            (*Service).note,
+		"_thing/event/notify":         (*Service).note,
 	}
 }
 
 // thing answers a message on /sys/{pk}/{dn}/thing/....
 func (s *Service) thing(t topic, name string, payload []byte) {
 	if path, isReply := strings.CutSuffix(t.path, "_reply"); isReply {
-		s.calls.answer(t, path, payload)
+		if !t.hidden() { // nothing is asked on those
+			s.calls.answer(t, path, payload)
+		}
 		return
 	}
 	if t.path == "model/up_raw" {
@@ -211,11 +219,11 @@ func (s *Service) thing(t topic, name string, payload []byte) {
 	switch {
 	case code != envelope.OK:
 	case h == nil:
-		code, r.Method = envelope.NotAlink, orMethod(r.Method, t.path)
-	case r.Method != "" && r.Method != envelope.MethodOf(t.path):
+		code, r.Method = envelope.NotAlink, orMethod(r.Method, t)
+	case r.Method != "" && r.Method != t.method() && !t.hidden():
 		code = envelope.NoMethod
 	default:
-		r.Method = envelope.MethodOf(t.path)
+		r.Method = orMethod(r.Method, t)
 		code, message, data = h(s, t, r)
 	}
 	if code != envelope.OK {
@@ -235,9 +243,9 @@ func (s *Service) thing(t topic, name string, payload []byte) {
 	})
 }
 
-func orMethod(method, path string) string {
+func orMethod(method string, t topic) string {
 	if method == "" {
-		return envelope.MethodOf(path)
+		return t.method()
 	}
 	return method
 }
@@ -265,6 +273,12 @@ func (s *Service) accept(t topic, r envelope.Request) (envelope.Code, string, an
 	if len(r.Params) == 0 {
 		return envelope.ParamError, "params is missing", nil
 	}
+	s.watchers(Event{ProductKey: t.productKey, DeviceName: t.deviceName, Kind: Post, Method: r.Method, Params: r.Params})
+	return envelope.OK, "", nil
+}
+
+// note takes a request that may come without parameters.
+func (s *Service) note(t topic, r envelope.Request) (envelope.Code, string, any) {
 	s.watchers(Event{ProductKey: t.productKey, DeviceName: t.deviceName, Kind: Post, Method: r.Method, Params: r.Params})
 	return envelope.OK, "", nil
 }

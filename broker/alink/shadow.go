@@ -1,7 +1,6 @@
 package alink
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 
@@ -9,27 +8,6 @@ import (
 	"sampan/broker/device"
 	"sampan/broker/quota"
 )
-
-// document is a device's shadow: what it reports itself to be, and what others want it to be.
-type document struct {
-	Reported map[string]any `json:"reported,omitempty"`
-	Desired  map[string]any `json:"desired,omitempty"`
-	Version  int64          `json:"version,omitempty"`
-	Changed  int64          `json:"changed,omitempty"` // seconds since 1970
-}
-
-// UnmarshalJSON leaves numbers as they are written.
-func (d *document) UnmarshalJSON(b []byte) error {
-	type plain document
-	return decode(b, (*plain)(d))
-}
-
-// decode reads JSON and leaves numbers in it as they are written: a device's 64-bit number is no float64.
-func decode(b []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	return d.Decode(v)
-}
 
 // shadowRequest is what a device publishes on /shadow/update/{pk}/{dn}.
 type shadowRequest struct {
@@ -87,7 +65,7 @@ func (s *Service) shadow(t topic, payload []byte) {
 	}
 	now := s.opts.Now().Unix()
 	type member = map[string]any
-	content := member{"status": "success", "version": doc.Version}
+	content := member{"status": "success", "version": doc.version}
 	switch {
 	case fail != nil:
 		s.refused("/shadow/update/"+t.productKey+"/"+t.deviceName, envelope.Code(fail.code), fail.message)
@@ -97,7 +75,7 @@ func (s *Service) shadow(t topic, payload []byte) {
 	}
 	answer := member{"method": "reply", "payload": content, "timestamp": now}
 	if q.Method == "get" && fail == nil {
-		answer["version"] = doc.Version
+		answer["version"] = doc.version
 	}
 	b, err := envelope.Marshal(answer)
 	if err == nil {
@@ -129,23 +107,6 @@ func (s *Service) shadowTooLarge(t topic, size int) *shadowError {
 	return &shadowError{404, "the document is larger than " + strconv.Itoa(int(s.limits.Shadow)) + " bytes"}
 }
 
-// bump checks the version of a change and takes it over: it must be greater than the one stored; -1 begins
-// again at 0.
-func (d *document) bump(v *int64, now int64) *shadowError {
-	switch {
-	case v == nil:
-		return &shadowError{403, "version is missing"}
-	case *v == -1:
-		*d = document{}
-	case *v <= d.Version:
-		return &shadowError{409, "the version is not greater than " + strconv.FormatInt(d.Version, 10)}
-	default:
-		d.Version = *v
-	}
-	d.Changed = now
-	return nil
-}
-
 func (s *Service) updateShadow(t topic, d *document, q *shadowRequest) *shadowError {
 	next := d.clone()
 	if fail := next.bump(q.Version, s.opts.Now().Unix()); fail != nil {
@@ -154,11 +115,11 @@ func (s *Service) updateShadow(t topic, d *document, q *shadowRequest) *shadowEr
 	if len(q.State.Reported) == 0 && len(q.State.Desired) == 0 {
 		return &shadowError{402, "state is missing"}
 	}
-	if fail := merge(&next.Reported, q.State.Reported); fail != nil {
+	if fail := next.reported.merge(q.State.Reported, next.changed); fail != nil {
 		return fail
 	}
 	// A device sends desired as the text "null" when it has done what was wanted.
-	if fail := merge(&next.Desired, q.State.Desired); fail != nil {
+	if fail := next.desired.merge(q.State.Desired, next.changed); fail != nil {
 		return fail
 	}
 	if fail := s.checkShadow(t, &next); fail != nil {
@@ -173,60 +134,20 @@ func (s *Service) deleteShadow(d *document, q *shadowRequest) *shadowError {
 	if fail := next.bump(q.Version, s.opts.Now().Unix()); fail != nil {
 		return fail
 	}
-	for _, part := range []struct {
-		from *map[string]any
-		what json.RawMessage
-	}{{&next.Reported, q.State.Reported}, {&next.Desired, q.State.Desired}} {
-		if isNull(part.what) {
-			*part.from = nil
-			continue
-		}
-		var named map[string]any
-		if len(part.what) > 0 && json.Unmarshal(part.what, &named) != nil {
-			return &shadowError{405, "state is not an object"}
-		}
-		for name := range named {
-			delete(*part.from, name)
-		}
+	if fail := next.reported.remove(q.State.Reported); fail != nil {
+		return fail
+	}
+	if fail := next.desired.remove(q.State.Desired); fail != nil {
+		return fail
 	}
 	*d = next
-	return nil
-}
-
-// isNull reports whether a part of the state is null, or the text "null".
-func isNull(raw json.RawMessage) bool { return string(raw) == "null" || string(raw) == `"null"` }
-
-// merge puts the named values over those that are there. null empties the part, and a value of null removes
-// the name.
-func merge(to *map[string]any, raw json.RawMessage) *shadowError {
-	if len(raw) == 0 {
-		return nil
-	}
-	if isNull(raw) {
-		*to = nil
-		return nil
-	}
-	var values map[string]any
-	if decode(raw, &values) != nil {
-		return &shadowError{405, "state is not an object"}
-	}
-	if *to == nil {
-		*to = make(map[string]any)
-	}
-	for name, v := range values {
-		if v == nil {
-			delete(*to, name)
-		} else {
-			(*to)[name] = v
-		}
-	}
 	return nil
 }
 
 // checkShadow holds a document to the limits.
 func (s *Service) checkShadow(t topic, d *document) *shadowError {
 	attrs := 0
-	depth := max(measure(d.Reported, 1, &attrs), measure(d.Desired, 1, &attrs))
+	depth := max(measure(d.reported.values, 1, &attrs), measure(d.desired.values, 1, &attrs))
 	name := t.productKey + "/" + t.deviceName
 	switch {
 	case over(depth, s.limits.ShadowDepth):
@@ -246,71 +167,6 @@ func (s *Service) checkShadow(t topic, d *document) *shadowError {
 	return nil
 }
 
-// measure returns how deep a value is, and counts its attributes.
-func measure(v any, depth int, attrs *int) int {
-	deepest := depth
-	switch v := v.(type) {
-	case map[string]any:
-		for _, e := range v {
-			*attrs++
-			deepest = max(deepest, measure(e, depth+1, attrs))
-		}
-	case []any:
-		for _, e := range v {
-			deepest = max(deepest, measure(e, depth+1, attrs))
-		}
-	default:
-		return depth - 1
-	}
-	return deepest
-}
-
-// clone copies the maps; the values in them are never changed.
-func (d *document) clone() document {
-	c := *d
-	for _, m := range []*map[string]any{&c.Reported, &c.Desired} {
-		if *m != nil {
-			n := make(map[string]any, len(*m))
-			for k, v := range *m {
-				n[k] = v
-			}
-			*m = n
-		}
-	}
-	return c
-}
-
-func (d *document) state() map[string]any {
-	state := map[string]any{"reported": orObject(d.Reported)}
-	if len(d.Desired) > 0 {
-		state["desired"] = d.Desired
-	}
-	return state
-}
-
-// metadata says when each attribute was changed last; the document's own time stands for all of them.
-func (d *document) metadata() map[string]any {
-	stamp := func(m map[string]any) map[string]any {
-		out := make(map[string]any, len(m))
-		for name := range m {
-			out[name] = map[string]int64{"timestamp": d.Changed}
-		}
-		return out
-	}
-	meta := map[string]any{"reported": stamp(d.Reported)}
-	if len(d.Desired) > 0 {
-		meta["desired"] = stamp(d.Desired)
-	}
-	return meta
-}
-
-func orObject(m map[string]any) map[string]any {
-	if m == nil {
-		return map[string]any{}
-	}
-	return m
-}
-
 // Shadow returns a device's shadow as JSON, in the form in which a device gets it.
 func (s *Service) Shadow(productKey, deviceName string) ([]byte, error) {
 	var doc document
@@ -326,7 +182,7 @@ func (s *Service) Shadow(productKey, deviceName string) ([]byte, error) {
 
 func (s *Service) shadowMessage(method string, doc *document) ([]byte, error) {
 	return envelope.Marshal(map[string]any{
-		"method": method, "version": doc.Version, "timestamp": s.opts.Now().Unix(),
+		"method": method, "version": doc.version, "timestamp": s.opts.Now().Unix(),
 		"payload": map[string]any{"status": "success", "state": doc.state(), "metadata": doc.metadata()},
 	})
 }

@@ -1,20 +1,33 @@
 package alink
 
-import "strings"
+import (
+	"strings"
+
+	"sampan/broker/alink/envelope"
+)
 
 // topic is what a system topic says: whose it is, and what is asked for.
 type topic struct {
 	productKey, deviceName string
 	service                service
-	path                   string // of thing: what follows /thing/
+	path                   string // of thing: what follows /thing/, or _thing/ and what follows that
 }
+
+// hidden begins the path of a topic that the platform's pages leave out and its SDKs use.
+const hidden = "_thing/"
+
+// method is the method of the requests on a topic. On the hidden ones SDKs send others, or none.
+func (t topic) method() string { return envelope.MethodOf(strings.TrimPrefix(t.path, hidden)) }
+
+// hidden reports whether the topic is one of those that begin with _thing.
+func (t topic) hidden() bool { return strings.HasPrefix(t.path, hidden) }
 
 // service is the family of a topic.
 type service uint8
 
 const (
 	unknown     service = iota
-	thing               // /sys/{pk}/{dn}/thing/...
+	thing               // /sys/{pk}/{dn}/thing/... and /sys/{pk}/{dn}/_thing/...
 	ntp                 // /ext/ntp/{pk}/{dn}/request
 	shadow              // /shadow/update/{pk}/{dn}
 	otaInform           // /ota/device/inform/{pk}/{dn}
@@ -30,6 +43,9 @@ func classify(name string) topic {
 		dn, rest, _ := strings.Cut(rest, "/")
 		if path, ok := strings.CutPrefix(rest, "thing/"); ok && path != "" {
 			return topic{pk, dn, thing, path}
+		}
+		if strings.HasPrefix(rest, hidden) && rest != hidden {
+			return topic{pk, dn, thing, rest}
 		}
 		return topic{}
 	}

@@ -35,6 +35,7 @@ const (
 	fieldNextID       = 12 // of the registry
 	fieldProductID    = 13
 	fieldAuthority    = 14 // a KeyFingerprint
+	fieldSyncService  = 15 // text of one
 )
 
 func appendProduct(dst []byte, p *Product, nextNumber uint32, nextID uint64) []byte {
@@ -58,6 +59,9 @@ func appendProduct(dst []byte, p *Product, nextNumber uint32, nextID uint64) []b
 	}
 	for _, key := range p.Authorities {
 		dst = appendField(dst, fieldAuthority, key[:])
+	}
+	for _, id := range p.SyncServices {
+		dst = appendField(dst, fieldSyncService, id)
 	}
 	dst = appendNumberField(dst, fieldProductID, p.ID)
 	dst = appendNumberField(dst, fieldNextNumber, uint64(nextNumber))
@@ -99,6 +103,8 @@ func readProduct(record []byte) (p *Product, nextNumber uint32, nextID uint64, o
 				c.fail()
 			}
 			p.Categories = append(p.Categories, category)
+		case fieldSyncService:
+			p.SyncServices = append(p.SyncServices, string(value))
 		case fieldProductID:
 			p.ID = c.numberIn(value)
 		case fieldAuthority:

@@ -1,8 +1,11 @@
 package device
 
 import (
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"sampan/broker/device/internal/compact"
 )
@@ -68,6 +71,8 @@ type Product struct {
 
 	// DynamicRegistration lets devices ask for their secrets with the product's secret.
 	DynamicRegistration bool
+	// SyncServices are the services of the product's model whose callers wait for the answer.
+	SyncServices []string
 
 	// Authorities may say by certificate which of the product's devices somebody is, and no others; none: all that
 	// the listener trusts.
@@ -89,6 +94,7 @@ type ProductSpec struct {
 	AuthType            AuthType
 	DynamicRegistration bool
 	Authorities         []KeyFingerprint // for ByCertificate only
+	SyncServices        []string
 
 	// Categories are the topic categories to begin with; nil: the platform's default. IDs are given anew.
 	Categories []Category
@@ -101,6 +107,7 @@ type ProductPatch struct {
 	Name                *string
 	Description         *string
 	DynamicRegistration *bool
+	SyncServices        *[]string
 }
 
 // product is the registry's own of one product.
@@ -125,6 +132,9 @@ func (s *ProductSpec) check() error {
 	if err := checkLabel("description", s.Description); err != nil {
 		return err
 	}
+	if err := checkServices(s.SyncServices); err != nil {
+		return err
+	}
 	if s.NodeType > Gateway || s.DataFormat > Alink || int(s.AuthType) >= len(authTypeNames) {
 		return refuse(ErrInvalid, "node type %d, data format %d or authentication type %d of product %s is unknown",
 			s.NodeType, s.DataFormat, s.AuthType, s.Key)
@@ -143,6 +153,29 @@ func (s *ProductSpec) check() error {
 			if other.Suffix == c.Suffix {
 				return refuse(ErrExists, "topic category %s", c.Suffix)
 			}
+		}
+	}
+	return nil
+}
+
+// Limits on what a product says of services.
+const (
+	mostServices   = 256
+	longestService = 64 // bytes of an identifier
+)
+
+// checkServices says whether these can be the identifiers of services: a level of a topic each, and without the
+// comma that stands between them in the API.
+func checkServices(list []string) error {
+	if err := within(len(list)-1, mostServices, "services of this product"); err != nil {
+		return err
+	}
+	for i, id := range list {
+		if id == "" || len(id) > longestService || strings.ContainsAny(id, "/+#,\x00") || !utf8.ValidString(id) {
+			return refuse(ErrInvalid, "identifier of a service %q", id)
+		}
+		if slices.Contains(list[:i], id) {
+			return refuse(ErrExists, "service %s comes twice", id)
 		}
 	}
 	return nil

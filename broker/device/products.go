@@ -46,6 +46,7 @@ func (r *Registry) createProduct(s ProductSpec) (*Product, error) {
 		NodeType: s.NodeType, DataFormat: s.DataFormat, AuthType: s.AuthType,
 		DynamicRegistration: s.DynamicRegistration,
 		Authorities:         append([]KeyFingerprint(nil), s.Authorities...),
+		SyncServices:        append([]string(nil), s.SyncServices...),
 		Created:             time.UnixMilli(r.now()),
 		Categories:          slices.Clone(s.Categories),
 	}
@@ -77,7 +78,13 @@ func (r *Registry) ChangeProduct(key string, patch ProductPatch) (*Product, erro
 		if patch.DynamicRegistration != nil {
 			p.DynamicRegistration = *patch.DynamicRegistration
 		}
+		if patch.SyncServices != nil {
+			p.SyncServices = append([]string(nil), *patch.SyncServices...)
+		}
 		if err := checkLabel("product name", p.Name); err != nil {
+			return err
+		}
+		if err := checkServices(p.SyncServices); err != nil {
 			return err
 		}
 		return checkLabel("description", p.Description)

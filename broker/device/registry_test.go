@@ -81,8 +81,8 @@ func TestReopenedRegistryIsTheSame(t *testing.T) {
 				must(err)
 			},
 			"change product": func(t *rapid.T) {
-				on, name := rapid.Bool().Draw(t, "dynamic"), word.Draw(t, "name")
-				_, err := r.ChangeProduct(pk.Draw(t, "pk"), ProductPatch{DynamicRegistration: &on, Description: &name})
+				on, name, services := rapid.Bool().Draw(t, "dynamic"), word.Draw(t, "name"), rapid.SliceOfN(word, 0, 3).Draw(t, "services")
+				_, err := r.ChangeProduct(pk.Draw(t, "pk"), ProductPatch{DynamicRegistration: &on, Description: &name, SyncServices: &services})
 				must(err)
 			},
 			"set authorities": func(t *rapid.T) {
@@ -269,6 +269,10 @@ func TestRefusals(t *testing.T) {
 	product := func(s ProductSpec) error { _, err := r.CreateProduct(s); return err }
 	category := func(topic string, o Operation) error { _, err := r.CreateCategory("pk", topic, o, ""); return err }
 	other := func(_ Device, err error) error { return err }
+	services := func(list ...string) error {
+		_, err := r.ChangeProduct("pk", ProductPatch{SyncServices: &list})
+		return err
+	}
 	for _, c := range []struct {
 		what string
 		err  error
@@ -282,6 +286,10 @@ func TestRefusals(t *testing.T) {
 		{"product of an unknown kind", product(ProductSpec{Key: "pk2", NodeType: 7}), ErrInvalid},
 		{"product with a category twice", product(ProductSpec{Key: "pk2", Categories: []Category{{Suffix: "a", Operation: 1}, {Suffix: "a", Operation: 2}}}), ErrExists},
 		{"product with a bad category", product(ProductSpec{Key: "pk2", Categories: []Category{{Suffix: "#", Operation: Publish}}}), ErrInvalid},
+		{"product with a service that could not be a level of a topic", product(ProductSpec{Key: "pk2", SyncServices: []string{"a/b"}}), ErrInvalid},
+		{"product with a service twice", product(ProductSpec{Key: "pk2", SyncServices: []string{"a", "a"}}), ErrExists},
+		{"product with too many services", product(ProductSpec{Key: "pk2", SyncServices: make([]string, mostServices+1)}), ErrLimit},
+		{"changing a product to a service without a name", services("a", ""), ErrInvalid},
 		{"device of no product", device("pk2", DeviceSpec{}), ErrNoProduct},
 		{"device that is there", device("pk", DeviceSpec{Name: "dev1"}), ErrExists},
 		{"device with a short name", device("pk", DeviceSpec{Name: "dev"}), ErrInvalid},

@@ -67,7 +67,7 @@ func TestReplayOfEachKindOfRecord(t *testing.T) {
 	l := new(memoryLog)
 	l.entries = [][]byte{
 		appendCounters(nil, 9),
-		appendProduct(nil, &Product{ID: 1, Key: "pk", Secret: "ps", Name: "lamps", NodeType: Gateway, DataFormat: Alink, DynamicRegistration: true,
+		appendProduct(nil, &Product{ID: 1, Key: "pk", Secret: "ps", Name: "lamps", NodeType: Gateway, DataFormat: Alink, DynamicRegistration: true, SyncServices: []string{"reboot", "add"},
 			Authorities: []KeyFingerprint{{1}, {2}},
 			Categories:  []Category{{ID: 2, Suffix: "user/get", Operation: Subscribe, Note: "n"}}}, 3, 9),
 		appendDevice(nil, "pk", 1, 0, []byte("dev1"), b.appendTo(nil)),
@@ -101,7 +101,7 @@ func TestReplayOfEachKindOfRecord(t *testing.T) {
 	if err != nil || next.Number() != 3 || r.nextID != 9 {
 		t.Errorf("the next device has number %d, the next thing ID %d, %v", next.Number(), r.nextID, err)
 	}
-	if p, err := r.Product("pk"); err != nil || p.NodeType != Gateway || p.DataFormat != Alink || !p.DynamicRegistration || p.Categories[0].Note != "n" {
+	if p, err := r.Product("pk"); err != nil || p.NodeType != Gateway || p.DataFormat != Alink || !p.DynamicRegistration || p.Categories[0].Note != "n" || len(p.SyncServices) != 2 || p.SyncServices[1] != "add" {
 		t.Errorf("%+v %v", p, err)
 	}
 	if k, err := r.AccessKey("ak"); err != nil || !k.Disabled || k.Note != "app" {

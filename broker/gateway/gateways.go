@@ -35,6 +35,10 @@ type Options struct {
 	// Changed is told when a sub-device comes online or goes offline. nil: nobody is.
 	Changed func(productKey, deviceName string, gateway Name, online bool)
 
+	// Notify is told of changes of topologies, and of devices that gateways have found, on the goroutine of a
+	// connection: it must not wait. nil: nobody is.
+	Notify func(Notice)
+
 	// Ledger is where topologies are kept. The Service does not close it. nil: one in memory.
 	Ledger *ledger.Ledger
 	// Quantities are the limits on gateways. nil: quota.Platform().
@@ -303,6 +307,9 @@ func (s *Service) Deleted(productKey, deviceName, iotID string) {
 	for _, sub := range gone {
 		s.changed(sub, n, false)
 	}
+	if owner != nil && s.opts.Notify != nil {
+		s.opts.Notify(Notice{Remove, owner.name, []Identified{{n, iotID}}}) // the registry does not know it any more
+	}
 	s.inform(owner, through, n, "thing/delete", Deleted, envelope.DeviceDeleted)
 }
 
@@ -312,6 +319,9 @@ func (s *Service) Disabled(productKey, deviceName string) {
 	s.mu.RLock()
 	owner, through := s.owner[n], s.through[n]
 	s.mu.RUnlock()
+	if owner != nil {
+		s.notify(Disable, owner.name, n)
+	}
 	s.inform(owner, through, n, "thing/disable", Disabled, envelope.DeviceDisabled)
 }
 
@@ -321,6 +331,9 @@ func (s *Service) Enabled(productKey, deviceName string) {
 	s.mu.RLock()
 	owner := s.owner[n]
 	s.mu.RUnlock()
+	if owner != nil {
+		s.notify(Enable, owner.name, n)
+	}
 	s.inform(owner, nil, n, "thing/enable", Enabled, 0)
 }
 

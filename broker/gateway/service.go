@@ -70,6 +70,7 @@ func (s *Service) handle(g Name, what string, params json.RawMessage, auto bool)
 		list, bad := readList[Name](params)
 		if code = bad; bad == envelope.OK {
 			s.opts.Logger.Info("gateway found devices", "gateway", g.String(), "devices", len(list))
+			s.notify(Found, g, list...)
 		}
 	case "combine/login", "combine/batch_login":
 		code, message, data = s.combineLogin(g, auto, what == "combine/batch_login", params)

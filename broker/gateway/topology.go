@@ -15,14 +15,14 @@ import (
 )
 
 // signed is a sub-device in a request, signed with its own secret. The spelling of signMethod differs
-// between requests, which the decoder of JSON does not mind.
+// between requests, which the decoder of JSON does not mind. cleanSession is not looked at: messages wait for a
+// sub-device as they do for its gateway.
 type signed struct {
 	Name
-	ClientID     string          `json:"clientId"`
-	Timestamp    json.RawMessage `json:"timestamp"` // text or a number
-	SignMethod   string          `json:"signMethod"`
-	Sign         string          `json:"sign"`
-	CleanSession string          `json:"cleanSession"`
+	ClientID   string          `json:"clientId"`
+	Timestamp  json.RawMessage `json:"timestamp"` // text or a number
+	SignMethod string          `json:"signMethod"`
+	Sign       string          `json:"sign"`
 }
 
 // text is a value as it was signed: without the quotes if it is text.
@@ -82,35 +82,53 @@ func (s *Service) addTopology(g Name, params json.RawMessage) (envelope.Code, an
 			return code, nil
 		}
 	}
+	names := make([]Name, len(list))
+	for i := range list {
+		names[i] = list[i].Name
+	}
+	before, code := s.bind(g, names)
+	if code != envelope.OK {
+		return code, nil
+	}
+	for old, subs := range before {
+		s.notify(Remove, old, subs...)
+	}
+	s.notify(Add, g, names...)
+	return envelope.OK, names
+}
+
+// bind makes devices a gateway's sub-devices: all of them or none. It returns those that belonged to others
+// before, by gateway.
+func (s *Service) bind(g Name, subs []Name) (before map[Name][]Name, code envelope.Code) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	to := s.gateway(g)
 	n := len(to.topology)
-	for i := range list {
-		if _, there := to.topology[list[i].Name]; !there {
+	for _, sub := range subs {
+		if _, there := to.topology[sub]; !there {
 			n++
 		}
 	}
 	if over(n, s.limits.SubDevices) {
 		s.opts.Meter.Refused("sub-devices", g.String(), int64(s.limits.SubDevices), int64(n))
-		return envelope.TooManySubs, nil
+		return nil, envelope.TooManySubs
 	}
-	names := make([]Name, len(list))
-	for i := range list {
-		names[i] = list[i].Name
-	}
-	if err := s.keepTopology(g, names); err != nil {
+	if err := s.keepTopology(g, subs); err != nil {
 		s.opts.Logger.Error("a topology cannot be kept", "gateway", g.String(), "error", err)
-		return envelope.SystemError, nil
+		return nil, envelope.SystemError
 	}
-	for i := range list {
+	before = make(map[Name][]Name)
+	for _, sub := range subs {
+		if old := s.owner[sub]; old != nil && old != to {
+			before[old.name] = append(before[old.name], sub)
+		}
 		// A device belongs to one gateway: the last one that could sign for it. It stays logged in through
 		// another until it logs in here.
-		s.unbind(names[i])
-		to.topology[names[i]] = struct{}{}
-		s.owner[names[i]] = to
+		s.unbind(sub)
+		to.topology[sub] = struct{}{}
+		s.owner[sub] = to
 	}
-	return envelope.OK, names
+	return before, envelope.OK
 }
 
 // deleteTopology takes devices out of a gateway's topology; those that are logged in are logged out.
@@ -141,6 +159,7 @@ func (s *Service) removeTopology(g Name, subs []Name) error {
 		s.mu.Unlock()
 		return nil
 	}
+	var removed []Name
 	for _, n := range subs {
 		if s.owner[n] != from {
 			continue
@@ -150,8 +169,10 @@ func (s *Service) removeTopology(g Name, subs []Name) error {
 			return err
 		}
 		s.unbind(n)
+		removed = append(removed, n)
 	}
 	s.mu.Unlock()
+	s.notify(Remove, g, removed...)
 	for _, n := range subs {
 		s.end(from, n, true)
 	}

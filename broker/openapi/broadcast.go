@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"sampan/broker/device"
 	"sampan/broker/quota"
 )
 
@@ -19,21 +20,29 @@ func (b *Backend) pubBroadcast(ctx context.Context, p Params) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	topic := p.Get("TopicFullName")
-	if rest, ok := strings.CutPrefix(topic, "/broadcast/"+product.Key+"/"); topic != "" && (!ok || rest == "" || strings.ContainsAny(rest, "+#")) {
-		return nil, failed("iot.messagebroker.InvalidFormattedTopicName", "TopicFullName is like /broadcast/"+product.Key+"/news.")
+	id, err := b.broadcast(ctx, product, p.Get("TopicFullName"), content)
+	if err != nil {
+		return nil, err
 	}
-	id, err := b.Broadcast(ctx, product.Key, topic, content)
+	return object{{"MessageId", id}}, nil
+}
+
+// broadcast sends to the subscribers of a topic, or to all if it is empty.
+func (b *Backend) broadcast(ctx context.Context, product *device.Product, topic string, content []byte) (id uint64, err error) {
+	if rest, ok := strings.CutPrefix(topic, "/broadcast/"+product.Key+"/"); topic != "" && (!ok || rest == "" || strings.ContainsAny(rest, "+#")) {
+		return 0, failed("iot.messagebroker.InvalidFormattedTopicName", "TopicFullName is like /broadcast/"+product.Key+"/news.")
+	}
+	id, err = b.Broadcast(ctx, product.Key, topic, content)
 	var over *quota.Over
 	switch {
 	case errors.As(err, &over) && over.Name == "broadcast-payload":
-		return nil, failed("iot.messagebroker.MessageContentTooLong", "A broadcast has at most "+text(over.Limit)+" bytes.")
+		return 0, failed("iot.messagebroker.MessageContentTooLong", "A broadcast has at most "+text(over.Limit)+" bytes.")
 	case over != nil:
-		return nil, failed("iot.messagebroker.TooManySubscribers", "The topic has more than "+text(over.Limit)+" subscribers.")
+		return 0, failed("iot.messagebroker.TooManySubscribers", "The topic has more than "+text(over.Limit)+" subscribers.")
 	case errors.As(err, new(*quota.Exceeded)):
-		return nil, translate(err)
+		return 0, translate(err)
 	case err != nil:
-		return nil, failed("iot.messagebroker.PublishMessageFailed", err.Error())
+		return 0, failed("iot.messagebroker.PublishMessageFailed", err.Error())
 	}
-	return object{{"MessageId", id}}, nil
+	return id, nil
 }

@@ -111,6 +111,148 @@ func TestAnswersToSynchronousServices(t *testing.T) {
 	}
 }
 
+// Whether a service is synchronous is the product's to say, so that callers need not (on the platform its model
+// says it).
+func TestAProductSaysWhichServicesAreSynchronous(t *testing.T) {
+	s := start(t)
+	c := s.connect("dev-1")
+	invoke := func(identifier string) chan string {
+		body := make(chan string, 1)
+		go func() {
+			body <- s.call("InvokeThingService", "ProductKey", "pk1", "DeviceName", "dev-1", "Identifier", identifier, "Args", "{}")
+		}()
+		return body
+	}
+	for _, code := range []string{s.code("UpdateProduct", "ProductKey", "pk1", "SyncServices", "add,reboot"), s.code("UpdateProduct", "ProductKey", "pk1", "Description", "x")} {
+		if code != "" {
+			t.Fatal(code)
+		}
+	}
+	if body := s.call("QueryProduct", "ProductKey", "pk1"); !strings.Contains(body, `"SyncServices":"add,reboot"`) {
+		t.Error(body)
+	}
+	body := invoke("reboot")
+	p := c.NextPublish()
+	if !strings.HasPrefix(string(p.Topic), "/sys/pk1/dev-1/rrpc/request/") {
+		t.Errorf("called on %s", p.Topic)
+	}
+	c.Publish(strings.Replace(string(p.Topic), "/request/", "/response/", 1), `{"id":"1","code":200,"data":{"x":1}}`, 0)
+	if got := <-body; !strings.Contains(got, `"Result":"{\"x\":1}"`) {
+		t.Error(got)
+	}
+	body = invoke("another")
+	if p := c.NextPublish(); string(p.Topic) != "/sys/pk1/dev-1/thing/service/another" {
+		t.Errorf("called on %s", p.Topic)
+	}
+	if got := <-body; strings.Contains(got, "Result") || !strings.Contains(got, "MessageId") {
+		t.Error(got)
+	}
+	for _, bad := range []string{"a,", "a/b", "a,a"} {
+		if code := s.code("UpdateProduct", "ProductKey", "pk1", "SyncServices", bad); !strings.HasPrefix(code, "iot.prod.") {
+			t.Errorf("%q: %q", bad, code)
+		}
+	}
+	if code := s.code("UpdateProduct", "ProductKey", "pk1", "SyncServices", ""); code != "" {
+		t.Error(code)
+	}
+	body = invoke("reboot")
+	if p := c.NextPublish(); string(p.Topic) != "/sys/pk1/dev-1/thing/service/reboot" {
+		t.Errorf("called on %s", p.Topic)
+	}
+	<-body
+}
+
+// Pub reaches one device on its topics, with raw data too, and the subscribers of a topic of broadcasts.
+func TestPubReachesDevicesAndBroadcasts(t *testing.T) {
+	s := start(t)
+	c := s.connect("dev-1")
+	for _, topic := range []string{"/sys/pk1/dev-1/thing/model/down_raw", "/broadcast/pk1/news"} {
+		body := s.call("Pub", "ProductKey", "pk1", "TopicFullName", topic, "MessageContent", base64.StdEncoding.EncodeToString([]byte{0, 255}))
+		if !strings.Contains(body, `"Success":true,"MessageId":"`) {
+			t.Error(body)
+		}
+		if p := c.NextPublish(); string(p.Topic) != topic || string(p.Payload) != "\x00\xff" {
+			t.Errorf("%s %q", p.Topic, p.Payload)
+		}
+	}
+	for topic, code := range map[string]string{
+		"/broadcast/pk1/news": "iot.messagebroker.RateLimit", "/broadcast/pk2/news": "iot.messagebroker.InvalidFormattedTopicName",
+		"/sys/pk1/none/thing/model/down_raw": "iot.device.NotExistedDevice", "/sys/pk2/dev-1/thing/model/down_raw": "iot.messagebroker.InvalidFormattedTopicName",
+		"/sys/pk1/a/dev-1/thing/model/down_raw": "iot.messagebroker.InvalidFormattedTopicName", "/sys/pk1//thing/model/down_raw": "iot.messagebroker.InvalidFormattedTopicName",
+		// Properties and services have actions of their own.
+		"/sys/pk1/dev-1/thing/service/property/set": "iot.messagebroker.InvalidFormattedTopicName",
+	} {
+		if got := s.code("Pub", "ProductKey", "pk1", "TopicFullName", topic, "MessageContent", ""); got != code {
+			t.Errorf("%s: %q, want %q", topic, got, code)
+		}
+	}
+	// 256 KB, as for devices.
+	large := base64.StdEncoding.EncodeToString(make([]byte, 256<<10+1))
+	if r := s.signed3("Pub", "ProductKey=pk1&TopicFullName=%2Fpk1%2Fdev-1%2Fget", url.Values{"MessageContent": {large}}.Encode(), accessSecret); r != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if _, body := s.do(r, nil); !strings.Contains(body, `"Code":"iot.messagebroker.PublishMessageFailed"`) {
+			t.Error(body)
+		}
+	}
+}
+
+// RemoveThingTopo takes a sub-device out of its gateway's topology, and everything out of a gateway's.
+func TestTopologiesOfServers(t *testing.T) {
+	s := start(t)
+	c := s.connect("gateway")
+	add := func(names ...string) {
+		t.Helper()
+		for _, name := range names {
+			ask(t, c, "/sys/pk1/gateway/thing/topo/add", `[{"productKey":"pk1","deviceName":"`+name+`","clientId":"c","signMethod":"hmacSha256","sign":"`+sign("c", name)+`"}]`)
+		}
+	}
+	gateway := []string{"ProductKey", "pk1", "DeviceName", "gateway"}
+	removed := func(device string, want ...string) {
+		t.Helper()
+		if code := s.code("RemoveThingTopo", "ProductKey", "pk1", "DeviceName", device); code != "" {
+			t.Fatalf("%s: %s", device, code)
+		}
+		p := c.NextPublish()
+		if string(p.Topic) != "/sys/pk1/gateway/thing/topo/change" || !strings.Contains(string(p.Payload), `"status":1`) {
+			t.Errorf("%s %s", p.Topic, p.Payload)
+		}
+		for _, name := range want {
+			if !strings.Contains(string(p.Payload), `"deviceName":"`+name+`"`) {
+				t.Errorf("%s is not in %s", name, p.Payload)
+			}
+		}
+	}
+	for _, name := range []string{"sub1", "sub2", "sub3"} {
+		s.device(t, name)
+	}
+	add("sub1", "sub2", "sub3")
+	if body := s.call("GetThingTopo", append([]string{"PageNo", "1", "PageSize", "2"}, gateway...)...); !strings.Contains(body, `"Total":3`) || strings.Count(body, `"IotId"`) != 2 {
+		t.Error(body)
+	}
+	if body := s.call("GetGatewayBySubDevice", "ProductKey", "pk1", "DeviceName", "sub2"); !strings.Contains(body, `"DeviceName":"gateway"`) {
+		t.Error(body)
+	}
+	removed("sub1", "sub1")
+	removed("gateway", "sub2", "sub3")
+	for _, device := range []string{"gateway", "sub1"} {
+		if code := s.code("RemoveThingTopo", "ProductKey", "pk1", "DeviceName", device); code != "iot.gateway.NotExistedTopo" {
+			t.Errorf("%s again: %q", device, code)
+		}
+	}
+	// Asked to add one, the gateway does so with the signature that it has.
+	if code := s.code("NotifyAddThingTopo", "GwProductKey", "pk1", "GwDeviceName", "gateway", "DeviceListStr", `[{"productKey":"pk1","deviceName":"sub3"}]`); code != "" {
+		t.Error(code)
+	}
+	if p := c.NextPublish(); string(p.Topic) != "/sys/pk1/gateway/thing/topo/add/notify" || !strings.Contains(string(p.Payload), `"params":[{"productKey":"pk1","deviceName":"sub3"}]`) {
+		t.Errorf("%s %s", p.Topic, p.Payload)
+	}
+	for _, bad := range []string{"", "{}", "[]", `[{"productKey":"pk1"}]`, `[{"productKey":"pk1","deviceName":"none"}]`} {
+		if code := s.code("NotifyAddThingTopo", "GwProductKey", "pk1", "GwDeviceName", "gateway", "DeviceListStr", bad); code == "" {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
+
 // Firmware and configuration files are set by actions of our own; the device is told on the platform's topics.
 func TestFirmwareAndConfiguration(t *testing.T) {
 	s := start(t)
@@ -119,6 +261,9 @@ func TestFirmwareAndConfiguration(t *testing.T) {
 	c.Send(brokertest.Publish("/ota/device/inform/pk1/dev-1", `{"id":"1","params":{"version":"1.0"}}`, 0, 0))
 	c.Sync()
 	if body := s.call("QueryDeviceFirmware", device...); !strings.Contains(body, `{"Module":"default","Version":"1.0"}`) {
+		t.Error(body)
+	}
+	if body := s.call("QueryDeviceDetail", device...); !strings.Contains(body, `"FirmwareVersion":"1.0"`) {
 		t.Error(body)
 	}
 	if code := s.code("SetDeviceFirmware", device...); code != "MissingFirmwareVersion" {

@@ -60,22 +60,26 @@ func (b *Backend) notifyAddThingTopo(_ context.Context, p Params) (object, error
 	return object{{"Data", object{{"MessageId", text(b.IDs.Next())}}}}, nil
 }
 
-// removeThingTopo takes a sub-device out of its gateway's topology.
+// removeThingTopo takes a sub-device out of its gateway's topology, or all sub-devices out of a gateway's.
 func (b *Backend) removeThingTopo(_ context.Context, p Params) (object, error) {
 	d, err := b.device(p)
 	if err != nil {
 		return nil, err
 	}
 	sub := gateway.Name{ProductKey: d.Product().Key, DeviceName: string(d.Name())}
-	g, ok := b.Gateways.Of(sub)
-	if !ok {
-		return nil, failed("iot.gateway.NotExistedTopo", "The device is in no gateway's topology.")
+	g, subs := sub, b.Gateways.Topology(sub.ProductKey, sub.DeviceName)
+	if len(subs) == 0 {
+		var ok bool
+		if g, ok = b.Gateways.Of(sub); !ok {
+			return nil, failed("iot.gateway.NotExistedTopo", "The device is in no gateway's topology, and has none.")
+		}
+		subs = []gateway.Name{sub}
 	}
-	if err := b.Gateways.RemoveTopology(g, sub); err != nil {
+	if err := b.Gateways.RemoveTopology(g, subs...); err != nil {
 		return nil, err
 	}
 	// A gateway that is not there will be told when it asks.
-	_ = b.Gateways.NotifyChange(g, gateway.Deleted, sub)
+	_ = b.Gateways.NotifyChange(g, gateway.Deleted, subs...)
 	return object{}, nil
 }
 

@@ -15,7 +15,7 @@ import (
 // maxBatch is how many devices one BatchPub may name (platform: 100).
 const maxBatch = 100
 
-// pub publishes a message to a topic of one device.
+// pub publishes a message to a topic of one device, or to the subscribers of a topic of broadcasts.
 func (b *Backend) pub(ctx context.Context, p Params) (object, error) {
 	product, err := b.product(p)
 	if err != nil {
@@ -26,7 +26,8 @@ func (b *Backend) pub(ctx context.Context, p Params) (object, error) {
 		return nil, failed("iot.messagebroker.NullTopicName", "TopicFullName is mandatory.")
 	}
 	name, ok := deviceOf(product.Key, topic)
-	if !ok {
+	broadcast := strings.HasPrefix(topic, "/broadcast/")
+	if !ok && !broadcast {
 		return nil, failed("iot.messagebroker.InvalidFormattedTopicName",
 			"TopicFullName is a topic of one of the product's devices, such as /"+product.Key+"/deviceName/user/get.")
 	}
@@ -37,6 +38,13 @@ func (b *Backend) pub(ctx context.Context, p Params) (object, error) {
 	qos, err := p.qos()
 	if err != nil {
 		return nil, err
+	}
+	if broadcast {
+		id, err := b.broadcast(ctx, product, topic, content)
+		if err != nil {
+			return nil, err
+		}
+		return object{{"MessageId", text(id)}}, nil
 	}
 	id, err := b.send(ctx, product, name, topic, content, qos)
 	if err != nil {
@@ -75,8 +83,15 @@ func (b *Backend) batchPub(ctx context.Context, p Params) (object, error) {
 	return object{}, nil
 }
 
-// deviceOf returns the device in a topic /{productKey}/{deviceName}/...
+// deviceOf returns the device in a topic /{productKey}/{deviceName}/..., or in the one system topic that servers
+// may publish to: raw data for a device. On the platform a script makes that out of properties and services; here
+// there are no scripts.
 func deviceOf(productKey, topic string) (name string, ok bool) {
+	if raw, isRaw := strings.CutSuffix(topic, "/thing/model/down_raw"); isRaw {
+		if name, ok = strings.CutPrefix(raw, "/sys/"+productKey+"/"); ok {
+			return name, name != "" && !strings.Contains(name, "/")
+		}
+	}
 	rest, ok := strings.CutPrefix(topic, "/"+productKey+"/")
 	if !ok {
 		return "", false

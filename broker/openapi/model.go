@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -52,8 +53,8 @@ func asked(err error) error {
 // syncServiceTimeout is how long a synchronous service may take (platform: 5 s).
 const syncServiceTimeout = 5 * time.Second
 
-// invokeThingService asks a device to carry out a service. With CallType sync, which is not the platform's
-// since there the product's model says it, the answer is waited for.
+// invokeThingService asks a device to carry out a service. The answer is waited for if the product says so of the
+// service, or with CallType sync, which is not the platform's since there the product's model says it.
 func (b *Backend) invokeThingService(ctx context.Context, p Params) (object, error) {
 	d, err := b.device(p)
 	if err != nil {
@@ -63,7 +64,7 @@ func (b *Backend) invokeThingService(ctx context.Context, p Params) (object, err
 		return nil, err
 	}
 	pk, dn, args := d.Product().Key, string(d.Name()), json.RawMessage(p.Get("Args"))
-	if p.Get("CallType") != "sync" {
+	if p.Get("CallType") != "sync" && !slices.Contains(d.Product().SyncServices, p.Get("Identifier")) {
 		id, err := b.Services.InvokeService(pk, dn, p.Get("Identifier"), args)
 		if err := asked(err); err != nil {
 			return nil, err
@@ -154,7 +155,11 @@ func (b *Backend) queryDeviceDesiredProperty(_ context.Context, p Params) (objec
 		return nil, translate(err)
 	}
 	list := []object{}
+	wanted, some := p.list("Identifier", maxNames)
 	for _, name := range sortedKeys(all) {
+		if some && !slices.Contains(wanted, name) {
+			continue
+		}
 		list = append(list, object{{"Identifier", name}, {"Value", plain(all[name].Value)}, {"Version", all[name].Version}})
 	}
 	return object{{"Data", object{{"List", object{{"DesiredPropertyInfo", list}}}}}}, nil

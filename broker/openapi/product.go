@@ -29,6 +29,7 @@ func (b *Backend) createProduct(_ context.Context, p Params) (object, error) {
 			return nil, invalid("AuthType", s)
 		}
 	}
+	services, _ := p.services()
 	made, err := b.Registry.CreateProduct(device.ProductSpec{
 		Key:         p.Get("ProductKey"), // not the platform's: for products that devices in the field know already
 		Secret:      p.Get("ProductSecret"),
@@ -37,6 +38,8 @@ func (b *Backend) createProduct(_ context.Context, p Params) (object, error) {
 		NodeType:    device.NodeType(node),
 		DataFormat:  device.DataFormat(format),
 		AuthType:    auth,
+
+		SyncServices: services,
 	})
 	if err != nil {
 		return nil, translateAs(err, "iot.prod.AlreadyExistedProductName", "iot.prod.InvalidFormattedProductName", "iot.prod.LongQuantityExceed")
@@ -54,7 +57,21 @@ func productData(p *device.Product) object {
 		{"AuthType", p.AuthType.String()},
 	}.and("Description", p.Description).
 		and("GmtCreate", p.Created.UnixMilli()).
-		and("ProductStatus", "DEVELOPMENT_STATUS")
+		and("ProductStatus", "DEVELOPMENT_STATUS").
+		and("DynamicRegister", p.DynamicRegistration).         // these two
+		and("SyncServices", strings.Join(p.SyncServices, ",")) // are not the platform's
+}
+
+// services returns the identifiers in SyncServices, if that is there. It is not the platform's, where a service
+// says in the product's model that its callers wait for the answer.
+func (p Params) services() (list []string, there bool) {
+	if _, there = p["SyncServices"]; !there {
+		return nil, false
+	}
+	if s := p.Get("SyncServices"); s != "" {
+		list = strings.Split(s, ",")
+	}
+	return list, true
 }
 
 func (b *Backend) queryProduct(_ context.Context, p Params) (object, error) {
@@ -111,8 +128,11 @@ func (b *Backend) updateProduct(_ context.Context, p Params) (object, error) {
 		}
 		patch.DynamicRegistration = &on
 	}
+	if list, there := p.services(); there {
+		patch.SyncServices = &list
+	}
 	_, err = b.Registry.ChangeProduct(found.Key, patch)
-	return object{}, translateAs(err, "iot.prod.AlreadyExistedProductName", "iot.prod.InvalidFormattedProductName", "")
+	return object{}, translateAs(err, "iot.prod.AlreadyExistedProductName", "iot.prod.InvalidFormattedProductName", "iot.prod.LongQuantityExceed")
 }
 
 func (b *Backend) deleteProduct(_ context.Context, p Params) (object, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"sampan/broker/alink"
 	"sampan/broker/device"
 	"sampan/broker/internal/notation"
 )
@@ -64,7 +65,15 @@ func (b *Backend) queryDeviceDetail(_ context.Context, p Params) (object, error)
 	if err != nil {
 		return nil, err
 	}
-	return object{{"Data", b.deviceData(&d)}}, nil
+	data := b.deviceData(&d)
+	if b.Services != nil {
+		versions, err := b.Services.FirmwareVersions(d.Product().Key, string(d.Name()))
+		if err != nil {
+			return nil, translate(err)
+		}
+		data = data.and("FirmwareVersion", versions[alink.DefaultModule])
+	}
+	return object{{"Data", data}}, nil
 }
 
 // queryDevice lists a product's devices.
@@ -101,25 +110,30 @@ func (b *Backend) getDeviceStatus(_ context.Context, p Params) (object, error) {
 const maxStates = 50
 
 func (b *Backend) batchGetDeviceState(_ context.Context, p Params) (object, error) {
-	product, err := b.product(p)
-	if err != nil {
-		return nil, err
-	}
-	names, ok := p.list("DeviceName", maxStates)
-	if !ok {
-		return nil, invalid("DeviceName.N", "1 to 50 devices")
+	ids, some := p.list("IotId", maxStates)
+	find := b.Registry.ByIotID
+	if !some {
+		product, err := b.product(p)
+		if err != nil {
+			return nil, err
+		}
+		find = func(name string) (device.Device, error) { return b.Registry.Device(product.Key, name) }
+		if ids, some = p.list("DeviceName", maxStates); !some {
+			return nil, invalid("DeviceName.N, or IotId.N", "1 to 50 devices")
+		}
 	}
 	list := []object{}
-	for _, name := range names {
-		d, err := b.Registry.Device(product.Key, name)
+	for _, id := range ids {
+		d, err := find(id)
 		if errors.Is(err, device.ErrNoDevice) {
 			continue
 		}
 		if err != nil {
 			return nil, translate(err)
 		}
+		name := string(d.Name())
 		state := object{{"DeviceName", name}, {"DeviceId", d.IotID()}, {"IotId", d.IotID()}, {"Status", b.status(&d)}}
-		if c, ok := b.Broker.Client(b.Key(product.Key, name)); ok && c.Connected {
+		if c, ok := b.Broker.Client(b.Key(d.Product().Key, name)); ok && c.Connected {
 			state = state.and("AsAddress", c.Addr).and("LastOnlineTime", notation.UTC(b.Now().Add(-c.LastPacket)))
 		}
 		list = append(list, state)

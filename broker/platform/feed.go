@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sampan/broker/alink"
+	"sampan/broker/gateway"
 )
 
 // serverPrefix is in front of the topics on which servers are told what devices do, beside the status
@@ -117,5 +118,28 @@ func (p *Platform) lived(productKey, deviceName, iotID, action string) {
 			DeviceName        string `json:"deviceName"`
 			MessageCreateTime int64  `json:"messageCreateTime"`
 		}{action, iotID, productKey, deviceName, p.opts.Clock.Now().UnixMilli()}
+	})
+}
+
+// subDevicesNoted tells servers of a gateway's sub-devices: those that it has found, and changes of its topology.
+func (p *Platform) subDevicesNoted(n gateway.Notice) {
+	g := n.Gateway
+	type content struct {
+		Action            gateway.Action       `json:"action,omitempty"`
+		GwIotID           string               `json:"gwIotId"`
+		GwProductKey      string               `json:"gwProductKey"`
+		GwDeviceName      string               `json:"gwDeviceName"`
+		Devices           []gateway.Identified `json:"devices"`
+		MessageCreateTime int64                `json:"messageCreateTime,omitempty"`
+	}
+	path, c := "list/found", content{GwProductKey: g.ProductKey, GwDeviceName: g.DeviceName, Devices: n.Devices}
+	if n.Action != gateway.Found {
+		path, c.Action, c.MessageCreateTime = "topo/lifecycle", n.Action, p.opts.Clock.Now().UnixMilli()
+	}
+	p.feed(g.ProductKey, g.DeviceName, path, func() any {
+		if d, err := p.registry.Device(g.ProductKey, g.DeviceName); err == nil {
+			c.GwIotID = d.IotID()
+		}
+		return c
 	})
 }

@@ -107,7 +107,7 @@ func New(o Options) *Platform {
 		Permissions: func(d *device.Device) *permission.Compiled {
 			return p.tables.of(d.Product()).For(d.Product().Key, string(d.Name()), true)
 		},
-		Key: Key, Changed: p.subDeviceChanged,
+		Key: Key, Changed: p.subDeviceChanged, Notify: p.subDevicesNoted,
 		Ledger: o.Ledger, Quantities: o.Quantities, Meter: &p.meter,
 		Now: o.Clock.Now, Logger: o.Logger,
 	})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,6 +58,7 @@ sampan product create --key a1B2c3D4e5 --secret ps-secret-1 --name thermometers 
 		f.Var(&auth, "auth", "how its devices prove who they are")
 		f.StringArrayVar(&authorities, "authority", nil, "`FILE` with the authorities that alone may speak for its devices, PEM, once for each; see 'sampan product authority'")
 		f.BoolVar(&p.DynamicRegistration, "dynamic-registration", false, "devices may ask for their secrets with the product's secret")
+		f.StringArrayVar(&p.SyncServices, "sync-service", nil, "a service whose callers wait for the device's answer (repeatable)")
 	})
 	r.register(command)
 	return command
@@ -117,6 +119,9 @@ func printProduct(w io.Writer, p control.Product) {
 	fmt.Fprintf(w, "dynamic registration  %t\n", p.DynamicRegistration)
 	for _, key := range p.Authorities {
 		fmt.Fprintf(w, "authority             %s\n", key)
+	}
+	if len(p.SyncServices) > 0 {
+		fmt.Fprintf(w, "synchronous services  %s\n", strings.Join(p.SyncServices, ", "))
 	}
 	fmt.Fprintf(w, "devices               %d\n", p.Devices)
 	fmt.Fprintf(w, "created               %s\n", date(p.Created))

@@ -63,12 +63,99 @@ run({
     const page = await client.queryPageByApplyId(new Iot.QueryPageByApplyIdRequest({ applyId: body.data.applyId, currentPage: 1, pageSize: 10 }));
     assert.strictEqual(page.body.applyDeviceList.applyDeviceInfo.length, 3);
   },
+  'products': async () => {
+    await client.updateProduct(new Iot.UpdateProductRequest({ productKey, productName: 'big valves', description: 'd' }));
+    const { body } = await client.queryProduct(new Iot.QueryProductRequest({ productKey }));
+    assert.strictEqual(body.data.productName, 'big valves');
+    assert.strictEqual(body.data.deviceCount, 4);
+    const list = await client.queryProductList(new Iot.QueryProductListRequest({ currentPage: 1, pageSize: 50 }));
+    assert.ok(list.body.data.list.productInfo.some((p) => p.productKey === productKey && p.productName === 'big valves'));
+    const other = await client.createProduct(new Iot.CreateProductRequest({ productName: 'for a moment', nodeType: 1 }));
+    assert.strictEqual((await client.deleteProduct(new Iot.DeleteProductRequest({ productKey: other.body.productKey }))).body.success, true);
+    assert.strictEqual((await client.deleteProduct(new Iot.DeleteProductRequest({ productKey }))).body.code, 'iot.prod.ProductHasDevices');
+  },
+  'devices with given names': async () => {
+    let { body } = await client.batchCheckDeviceNames(new Iot.BatchCheckDeviceNamesRequest({ productKey, deviceName: ['valve-2', 'a b', 'valve-1'] }));
+    assert.deepStrictEqual(body.data.invalidDeviceNameList.invalidDeviceName, ['a b', 'valve-1']);
+    ({ body } = await client.batchCheckDeviceNames(new Iot.BatchCheckDeviceNamesRequest({ productKey, deviceName: ['valve-2', 'valve-3'] })));
+    const { applyId } = body.data;
+    const status = async () => (await client.queryBatchRegisterDeviceStatus(new Iot.QueryBatchRegisterDeviceStatusRequest({ productKey, applyId }))).body.data.status;
+    assert.strictEqual(await status(), 'CREATE');
+    ({ body } = await client.batchRegisterDeviceWithApplyId(new Iot.BatchRegisterDeviceWithApplyIdRequest({ productKey, applyId })));
+    assert.strictEqual(body.data.applyId, applyId);
+    assert.strictEqual(await status(), 'CREATE_SUCCESS');
+    ({ body } = await client.queryDevice(new Iot.QueryDeviceRequest({ productKey, currentPage: 1, pageSize: 50 })));
+    assert.strictEqual(body.total, 6);
+    assert.ok(body.data.deviceInfo.some((d) => d.deviceName === 'valve-3' && d.deviceStatus === 'UNACTIVE'));
+    ({ body } = await client.batchGetDeviceState(new Iot.BatchGetDeviceStateRequest({ productKey, deviceName: ['valve-1', 'valve-2'] })));
+    assert.deepStrictEqual(body.deviceStatusList.deviceStatus.map((d) => d.status), ['UNACTIVE', 'UNACTIVE']);
+    ({ body } = await client.batchGetDeviceState(new Iot.BatchGetDeviceStateRequest({ iotId: [iotId, 'none'] })));
+    assert.deepStrictEqual(body.deviceStatusList.deviceStatus.map((d) => d.deviceName), ['valve-1']);
+  },
+  'topics': async () => {
+    const { body } = await client.createProductTopic(new Iot.CreateProductTopicRequest({ productKey, topicShortName: 'user/a', operation: 'PUB' }));
+    await client.updateProductTopic(new Iot.UpdateProductTopicRequest({ topicId: body.topicId, topicShortName: 'user/b', operation: 'ALL' }));
+    const topics = async () => (await client.queryProductTopic(new Iot.QueryProductTopicRequest({ productKey }))).body.data.productTopicInfo;
+    assert.strictEqual((await topics()).find((t) => t.topicShortName.endsWith('/user/b')).operation, '2');
+    await client.deleteProductTopic(new Iot.DeleteProductTopicRequest({ topicId: body.topicId }));
+    assert.ok(!(await topics()).some((t) => t.topicShortName.endsWith('/user/b')));
+  },
+  'BatchPub': async () => {
+    const { body } = await client.batchPub(new Iot.BatchPubRequest({ productKey, deviceName: ['valve-1', 'valve-2'], topicShortName: 'user/open', messageContent: base64('x'), qos: 0 }));
+    assert.strictEqual(body.success, true, JSON.stringify(body));
+  },
+  'what a device has and is to have': async () => {
+    const named = { productKey, deviceName: 'valve-1' };
+    await client.saveDeviceProp(new Iot.SaveDevicePropRequest({ ...named, props: '{"room":"12"}' }));
+    assert.strictEqual((await client.queryDeviceProp(new Iot.QueryDevicePropRequest(named))).body.props, '{"room":"12"}');
+    let { body } = await client.setDeviceDesiredProperty(new Iot.SetDeviceDesiredPropertyRequest({ ...named, items: '{"open":true,"level":3}', versions: '{"open":0}' }));
+    assert.strictEqual(body.data.versions, '{"level":1,"open":1}');
+    ({ body } = await client.setDeviceDesiredProperty(new Iot.SetDeviceDesiredPropertyRequest({ ...named, items: '{"open":false}', versions: '{"open":7}' })));
+    assert.strictEqual(body.code, 'iot.device.DesiredVersionMismatch');
+    ({ body } = await client.queryDeviceDesiredProperty(new Iot.QueryDeviceDesiredPropertyRequest({ ...named, identifier: ['open'] })));
+    assert.deepStrictEqual(body.data.list.desiredPropertyInfo.map((p) => [p.identifier, p.value, p.version]), [['open', 'true', 1]]);
+    ({ body } = await client.setDeviceProperty(new Iot.SetDevicePropertyRequest({ ...named, items: '{"open":true}' })));
+    assert.strictEqual(body.code, 'iot.device.OfflineDevice');
+    ({ body } = await client.invokeThingService(new Iot.InvokeThingServiceRequest({ ...named, identifier: 'turn', args: '{}' })));
+    assert.strictEqual(body.code, 'iot.device.OfflineDevice');
+    ({ body } = await client.queryDevicePropertyStatus(new Iot.QueryDevicePropertyStatusRequest(named)));
+    assert.deepStrictEqual(body.data.list.propertyStatusInfo, []);
+    const shadowMessage = JSON.stringify({ method: 'update', state: { desired: { open: true } }, version: 1 });
+    ({ body } = await client.updateDeviceShadow(new Iot.UpdateDeviceShadowRequest({ ...named, shadowMessage })));
+    assert.strictEqual(body.success, true, JSON.stringify(body));
+    ({ body } = await client.getDeviceShadow(new Iot.GetDeviceShadowRequest(named)));
+    const { payload } = JSON.parse(body.shadowMessage);
+    assert.deepStrictEqual(payload.state.desired, { open: true });
+    assert.ok(payload.metadata.desired.open.timestamp > 0);
+  },
+  'topologies': async () => {
+    let { body } = await client.getThingTopo(new Iot.GetThingTopoRequest({ iotId, pageNo: 1, pageSize: 10 }));
+    assert.strictEqual(body.data.total, 0);
+    ({ body } = await client.getGatewayBySubDevice(new Iot.GetGatewayBySubDeviceRequest({ iotId })));
+    assert.strictEqual(body.code, 'iot.gateway.NotExistedTopo');
+    ({ body } = await client.removeThingTopo(new Iot.RemoveThingTopoRequest({ iotId })));
+    assert.strictEqual(body.code, 'iot.gateway.NotExistedTopo');
+    const gateway = { gwProductKey: productKey, gwDeviceName: 'valve-1' };
+    ({ body } = await client.notifyAddThingTopo(new Iot.NotifyAddThingTopoRequest({ ...gateway, deviceListStr: JSON.stringify([{ productKey, deviceName: 'valve-2' }]) })));
+    assert.strictEqual(body.code, 'iot.device.OfflineDevice');
+  },
+  'the end of a device': async () => {
+    const status = async () => (await client.getDeviceStatus(new Iot.GetDeviceStatusRequest({ iotId }))).body.data.status;
+    await client.disableThing(new Iot.DisableThingRequest({ iotId }));
+    assert.strictEqual(await status(), 'DISABLE');
+    await client.enableThing(new Iot.EnableThingRequest({ iotId }));
+    assert.strictEqual(await status(), 'UNACTIVE');
+    assert.strictEqual((await client.resetThing(new Iot.ResetThingRequest({ iotId }))).body.success, true);
+    assert.strictEqual((await client.deleteDevice(new Iot.DeleteDeviceRequest({ iotId }))).body.success, true);
+    const { body } = await client.getDeviceStatus(new Iot.GetDeviceStatusRequest({ iotId }));
+    assert.strictEqual(body.code, 'iot.device.NotExistedDevice');
+  },
   'an error of the business': async () => {
     const { body } = await client.queryDeviceDetail(new Iot.QueryDeviceDetailRequest({ productKey, deviceName: 'none' }));
     assert.strictEqual(body.success, false);
     assert.strictEqual(body.code, 'iot.device.NotExistedDevice');
   },
   'a wrong secret': async () => {
-    assert.strictEqual(await thrown(stranger.getDeviceStatus(new Iot.GetDeviceStatusRequest({ iotId }))), 'SignatureDoesNotMatch');
+    assert.strictEqual(await thrown(stranger.getDeviceStatus(new Iot.GetDeviceStatusRequest({ productKey, deviceName: 'valve-2' }))), 'SignatureDoesNotMatch');
   },
 });

@@ -1,7 +1,7 @@
 // A device made with the official SDK alibabacloud-iot-device-sdk, from its dynamic registration on, and a
 // server made with the official SDK @alicloud/pop-core, each unchanged.
 const iot = require('alibabacloud-iot-device-sdk');
-const { assert, job, heard, called, server, refused, base64, plain, run } = require('./steps');
+const { assert, job, heard, called, settled, server, refused, base64, plain, run } = require('./steps');
 
 const { productKey, deviceName } = job;
 const named = { ProductKey: productKey, DeviceName: deviceName };
@@ -65,6 +65,7 @@ run({
       reply({ id: request.id, code: 200, data: {} }); // asynchronous is the SDK's default
       cb(request);
     }));
+    await settled(device);
     await server('InvokeThingService', { ...named, Identifier: 'reboot', Args: '{"delay":5}' });
     assert.deepStrictEqual((await got).params, { delay: 5 });
   },
@@ -74,6 +75,11 @@ run({
     });
     const { Data } = await server('InvokeThingService', { ...named, Identifier: 'add', Args: '{"a":2,"b":3}', CallType: 'sync' });
     assert.deepStrictEqual(JSON.parse(Data.Result), { sum: 5 });
+  },
+  'a service that the product says is synchronous': async () => {
+    await server('UpdateProduct', { ProductKey: productKey, ProductName: 'lamps', SyncServices: 'add' });
+    const { Data } = await server('InvokeThingService', { ...named, Identifier: 'add', Args: '{"a":20,"b":3}' });
+    assert.deepStrictEqual(JSON.parse(Data.Result), { sum: 23 });
   },
   'RRPC with raw bytes': async () => {
     const prefix = `/sys/${productKey}/${deviceName}/rrpc/request/`;

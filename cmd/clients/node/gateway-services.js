@@ -1,7 +1,7 @@
 // A gateway with sub-devices, made with the official SDK alibabacloud-iot-device-sdk, and a server made with
 // @alicloud/pop-core.
 const iot = require('alibabacloud-iot-device-sdk');
-const { assert, job, heard, called, server, base64, run } = require('./steps');
+const { assert, job, heard, called, settled, server, base64, run } = require('./steps');
 
 const { productKey, deviceName, deviceSecret } = job;
 const gatewayNamed = { ProductKey: productKey, DeviceName: deviceName };
@@ -52,6 +52,7 @@ run({
   },
   'a sub-device receives': async () => {
     const got = called('onProps', (cb) => sub.onProps(cb));
+    await settled(sub);
     await server('SetDeviceProperty', { ...named(0), Items: '{"Target":50}' });
     assert.deepStrictEqual((await got).params, { Target: 50 });
     const topic = `/${subs[0].productKey}/${subs[0].deviceName}/user/get`;
@@ -62,6 +63,7 @@ run({
   },
   'a sub-device is called': async () => {
     sub.onService('add', (request, reply) => reply({ id: request.id, code: 200, data: { sum: request.params.a + 1 } }, 'sync'));
+    await settled(sub);
     const { Data } = await server('InvokeThingService', { ...named(0), Identifier: 'add', Args: '{"a":1}', CallType: 'sync' });
     assert.deepStrictEqual(JSON.parse(Data.Result), { sum: 2 });
   },

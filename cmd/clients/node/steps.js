@@ -28,6 +28,10 @@ const heard = (emitter, event, test = () => true) => within(event, new Promise((
 // called is the argument of a callback that f gets: called(cb => device.postProps({...}, cb)).
 const called = (what, f) => within(what, new Promise((resolve) => f(resolve)));
 
+// settled waits until the broker has done what a device has sent, such as the SUBSCRIBEs for which the SDK has no
+// callback: what comes after them is answered after them.
+const settled = (device) => called('postProps', (cb) => device.postProps({ Settled: 1 }, cb));
+
 const client = new Core.RPCClient({
   accessKeyId: job.accessKeyId,
   accessKeySecret: job.accessKeySecret,
@@ -66,4 +70,4 @@ const run = async (steps) => {
   process.exit(0);
 };
 
-module.exports = { assert, job, within, heard, called, server, refused, base64, plain, run };
+module.exports = { assert, job, within, heard, called, settled, server, refused, base64, plain, run };

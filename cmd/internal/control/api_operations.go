@@ -20,12 +20,20 @@ type apiProduct struct {
 	ProductKey, ProductName, ProductSecret, Description, AuthType string
 	NodeType, DataFormat, DeviceCount                             int
 	GmtCreate                                                     int64 // milliseconds since 1970
+
+	// Those are not the platform's.
+	DynamicRegister bool
+	SyncServices    string // with commas between them
 }
 
 func (p apiProduct) product() Product {
 	result := Product{
 		ProductKey: p.ProductKey, ProductSecret: p.ProductSecret, Name: p.ProductName, Description: p.Description,
 		Node: "device", Format: "raw", Auth: p.AuthType, Devices: p.DeviceCount, Created: time.UnixMilli(p.GmtCreate).UTC(),
+		DynamicRegistration: p.DynamicRegister,
+	}
+	if p.SyncServices != "" {
+		result.SyncServices = strings.Split(p.SyncServices, ",")
 	}
 	if p.NodeType == 1 {
 		result.Node = "gateway"
@@ -43,6 +51,9 @@ func (a *api) createProduct(ctx context.Context, p NewProduct) (Product, error) 
 	params := map[string]string{
 		"ProductName": p.Name, "NodeType": "0", "DataFormat": "1", "AuthType": p.Auth,
 		"ProductKey": p.ProductKey, "ProductSecret": p.ProductSecret, "Description": p.Description,
+	}
+	if len(p.SyncServices) > 0 {
+		params["SyncServices"] = strings.Join(p.SyncServices, ",")
 	}
 	if p.Name == "" {
 		params["ProductName"] = p.ProductKey

@@ -20,20 +20,22 @@ type Product struct {
 	Auth                string    `json:"auth"`
 	DynamicRegistration bool      `json:"dynamicRegistration"`
 	Authorities         []string  `json:"authorities,omitempty"` // SHA-256 of the keys of those who speak for its devices
+	SyncServices        []string  `json:"syncServices,omitempty"`
 	Devices             int       `json:"devices"`
 	Created             time.Time `json:"created"`
 }
 
 // NewProduct is a product to make. What is empty is generated or takes the platform's default.
 type NewProduct struct {
-	ProductKey          string `json:"productKey"`
-	ProductSecret       string `json:"productSecret"`
-	Name                string `json:"name"`
-	Description         string `json:"description"`
-	Node                string `json:"node"`
-	Format              string `json:"format"`
-	Auth                string `json:"auth"`
-	DynamicRegistration bool   `json:"dynamicRegistration"`
+	ProductKey          string   `json:"productKey"`
+	ProductSecret       string   `json:"productSecret"`
+	Name                string   `json:"name"`
+	Description         string   `json:"description"`
+	Node                string   `json:"node"`
+	Format              string   `json:"format"`
+	Auth                string   `json:"auth"`
+	DynamicRegistration bool     `json:"dynamicRegistration"`
+	SyncServices        []string `json:"syncServices,omitempty"`
 
 	Authorities []string `json:"authorities,omitempty"` // as in Product
 }
@@ -48,7 +50,7 @@ var (
 func (p *NewProduct) spec() (device.ProductSpec, error) {
 	spec := device.ProductSpec{
 		Key: p.ProductKey, Secret: p.ProductSecret, Name: p.Name, Description: p.Description,
-		DataFormat: device.Alink, DynamicRegistration: p.DynamicRegistration,
+		DataFormat: device.Alink, DynamicRegistration: p.DynamicRegistration, SyncServices: p.SyncServices,
 	}
 	if p.Node == "gateway" {
 		spec.NodeType = device.Gateway
@@ -83,7 +85,7 @@ func productOf(b *Backend, p *device.Product) Product {
 	result := Product{
 		ProductKey: p.Key, ProductSecret: p.Secret, Name: p.Name, Description: p.Description,
 		Node: "device", Format: "raw", Auth: p.AuthType.String(),
-		DynamicRegistration: p.DynamicRegistration, Devices: b.Registry.DeviceCount(p.Key), Created: p.Created.UTC(),
+		DynamicRegistration: p.DynamicRegistration, SyncServices: p.SyncServices, Devices: b.Registry.DeviceCount(p.Key), Created: p.Created.UTC(),
 	}
 	if p.NodeType == device.Gateway {
 		result.Node = "gateway"
