@@ -89,9 +89,8 @@ func (l *Log) round() bool {
 		waiters := l.waiters
 		l.waiters = nil
 		l.stats.Failures += uint64(len(waiters))
-		err := l.err
+		l.notes.send(waiters, l.err)
 		l.mu.Unlock()
-		l.notes.send(waiters, err)
 		return false
 	}
 	chunks, waiters := l.pending, l.waiters
@@ -113,8 +112,8 @@ func (l *Log) round() bool {
 		l.dirty = false
 	}
 	mark, ok := l.mark()
+	l.notes.send(waiters, err) // before anybody can see that nothing is left to wait for
 	l.mu.Unlock()
-	l.notes.send(waiters, err)
 	if ok {
 		err := l.write([]chunk{mark})
 		l.mu.Lock()
