@@ -56,8 +56,19 @@ type served struct {
 // serveOn starts a broker on a directory. It is nil if the broker ended before it was ready.
 func serveOn(t *testing.T, dir, durability string) (s *served, log string) {
 	t.Helper()
-	s = &served{t: t, log: &lockedBuffer{}, command: exec.Command("sampan", "serve", "--profile", "open", "--api", "off",
-		"--durability", durability, "--data", dir, "--listen", "mqtt://127.0.0.1:0", "--metrics", "127.0.0.1:0")}
+	return serveBy(t, serveWords(dir, durability)...)
+}
+
+// serveWords is the command that serves a directory.
+func serveWords(dir, durability string) []string {
+	return []string{"sampan", "serve", "--profile", "open", "--api", "off",
+		"--durability", durability, "--data", dir, "--listen", "mqtt://127.0.0.1:0", "--metrics", "127.0.0.1:0"}
+}
+
+// serveBy starts a broker by a command, as serveOn does.
+func serveBy(t *testing.T, command ...string) (s *served, log string) {
+	t.Helper()
+	s = &served{t: t, log: &lockedBuffer{}, command: exec.Command(command[0], command[1:]...)}
 	s.command.Stderr = s.log
 	out, err := s.command.StdoutPipe()
 	if err == nil {
