@@ -2,7 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -67,6 +70,56 @@ func TestFillStoresForEveryQueue(t *testing.T) {
 	}
 	if err := comesBack(t.Context(), ln.Addr().String()); err != nil {
 		t.Error(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "log"), make([]byte, 5000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := evict(dir); err != nil {
+		t.Error(err)
+	}
+	for queue, waiting := range map[int]int{0: 5, 999: 5} {
+		if err := takeQueue(t.Context(), ln.Addr().String(), queue, waiting); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := b.Stats().QueuedMessages; n != 0 {
+		t.Errorf("%d messages still wait", n)
+	}
+}
+
+func TestDrainTakesEverythingWhileOthersPublish(t *testing.T) {
+	b, err := broker.New(broker.Options{Profile: broker.Open})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go b.Serve(ln) // ends with the broker
+	defer b.Shutdown(t.Context())
+	addr := ln.Addr().String()
+	const messages = queues + 7 // more in some queues
+	for i := range queues {
+		c, err := dial(t.Context(), addr, fmt.Sprint("durable-away-", i), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.subscribe(fmt.Sprint("away/", i)); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	if err := fill(t.Context(), addr, messages); err != nil {
+		t.Fatal(err)
+	}
+	d, err := drain(t.Context(), addr, t.TempDir(), messages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Messages != messages || d.Rate <= 0 || d.Before.P50 <= 0 || d.Before.P99 < d.Before.P50 || d.Meanwhile.P50 <= 0 {
+		t.Errorf("got %+v", d)
 	}
 }
 
