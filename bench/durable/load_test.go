@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -41,7 +42,9 @@ func TestLoadMeasuresAcknowledgements(t *testing.T) {
 	}
 }
 
-func TestFillStoresForEveryQueue(t *testing.T) {
+// serving is a broker that ends with the test, and where it listens.
+func serving(t *testing.T) (b *broker.Broker, addr string) {
+	t.Helper()
 	b, err := broker.New(broker.Options{Profile: broker.Open})
 	if err != nil {
 		t.Fatal(err)
@@ -51,24 +54,34 @@ func TestFillStoresForEveryQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	go b.Serve(ln) // ends with the broker
-	defer b.Shutdown(t.Context())
-	for _, name := range []string{"durable-away-0", "durable-away-999"} {
-		c, err := dial(t.Context(), ln.Addr().String(), name, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.subscribe("away/" + name[len("durable-away-"):]); err != nil {
-			t.Fatal(err)
-		}
-		c.Close()
+	t.Cleanup(func() { b.Shutdown(context.Background()) })
+	return b, ln.Addr().String()
+}
+
+// leave makes one of the sessions that are away.
+func leave(t *testing.T, addr string, queue int) {
+	t.Helper()
+	c, err := dial(t.Context(), addr, fmt.Sprint("durable-away-", queue), false)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := fill(t.Context(), ln.Addr().String(), 5000); err != nil {
+	defer c.Close()
+	if err := c.subscribe(fmt.Sprint("away/", queue)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFillStoresForEveryQueue(t *testing.T) {
+	b, addr := serving(t)
+	leave(t, addr, 0)
+	leave(t, addr, 999)
+	if err := fill(t.Context(), addr, 5000); err != nil {
 		t.Fatal(err)
 	}
 	if n := b.Stats().QueuedMessages; n != 10 {
 		t.Errorf("%d messages wait, want 5 for each of two queues", n)
 	}
-	if err := comesBack(t.Context(), ln.Addr().String()); err != nil {
+	if err := comesBack(t.Context(), addr); err != nil {
 		t.Error(err)
 	}
 	dir := t.TempDir()
@@ -79,7 +92,7 @@ func TestFillStoresForEveryQueue(t *testing.T) {
 		t.Error(err)
 	}
 	for queue, waiting := range map[int]int{0: 5, 999: 5} {
-		if err := takeQueue(t.Context(), ln.Addr().String(), queue, waiting); err != nil {
+		if err := takeQueue(t.Context(), addr, queue, waiting); err != nil {
 			t.Error(err)
 		}
 	}
@@ -89,27 +102,10 @@ func TestFillStoresForEveryQueue(t *testing.T) {
 }
 
 func TestDrainTakesEverythingWhileOthersPublish(t *testing.T) {
-	b, err := broker.New(broker.Options{Profile: broker.Open})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go b.Serve(ln) // ends with the broker
-	defer b.Shutdown(t.Context())
-	addr := ln.Addr().String()
+	_, addr := serving(t)
 	const messages = queues + 7 // more in some queues
 	for i := range queues {
-		c, err := dial(t.Context(), addr, fmt.Sprint("durable-away-", i), false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.subscribe(fmt.Sprint("away/", i)); err != nil {
-			t.Fatal(err)
-		}
-		c.Close()
+		leave(t, addr, i)
 	}
 	if err := fill(t.Context(), addr, messages); err != nil {
 		t.Fatal(err)

@@ -61,7 +61,7 @@ func fillBacklog(t *testing.T, pub *brokertest.Client) {
 	for i := range backlogMessages + ahead {
 		if i < backlogMessages {
 			binary.BigEndian.PutUint32(payload, uint32(i))
-			pub.Send(brokertest.Publish("away", string(payload), 1, uint16(i+1)))
+			pub.Send(brokertest.Publish("a/b", string(payload), 1, uint16(i+1)))
 		}
 		if i >= ahead {
 			pub.Expect(brokertest.Puback(uint16(i - ahead + 1)))
@@ -98,13 +98,7 @@ func TestABacklogIsLargerThanTheMemory(t *testing.T) {
 	}
 	dir := t.TempDir()
 	s := limited(t, dir)
-	away := s.dial()
-	away.Connect("away", brokertest.Persistent)
-	away.Subscribe("away", 1)
-	away.Disconnect()
-	pub := s.dial()
-	pub.Connect("pub")
-	fillBacklog(t, pub)
+	fillBacklog(t, s.leave())
 	filled := s.resident()
 	s.command.Process.Signal(syscall.SIGKILL)
 	s.command.Wait()
@@ -114,9 +108,9 @@ func TestABacklogIsLargerThanTheMemory(t *testing.T) {
 	sub := s.dial()
 	sub.Connect("sub")
 	sub.Subscribe("online", 1)
-	pub = s.dial()
+	pub := s.dial()
 	pub.Connect("pub")
-	away = s.dial()
+	away := s.dial()
 	if !away.Connect("away", brokertest.Persistent) {
 		t.Fatal("the session is gone")
 	}
