@@ -50,15 +50,39 @@ func TestEmptyQueueIsSmall(t *testing.T) {
 	for range 10_000 {
 		s.Enqueue(&Message{})
 	}
-	for {
-		o, r := s.Next(1)
-		if r != Ready {
-			break
-		}
-		s.Ack(o.ID)
+	if most := 10_000 * 5 / 4; len(s.queue.ring) > most {
+		t.Errorf("10,000 messages take %d places, more than %d", len(s.queue.ring), most)
 	}
-	if len(s.queue.ring) > keepRing {
+	for s.queue.n > 0 {
+		o, r := s.Next(1)
+		if r != Ready || !s.Ack(o.ID) {
+			t.Fatal("not sent")
+		}
+		if places := len(s.queue.ring); places > max(smallRing, 4*s.queue.n) {
+			t.Fatalf("%d messages keep %d places", s.queue.n, places)
+		}
+	}
+	if len(s.queue.ring) > smallRing {
 		t.Errorf("an empty queue keeps %d places", len(s.queue.ring))
+	}
+}
+
+// What waits while its client is away has hardly more places than messages.
+func TestQueueIsFittedWhenTheClientLeaves(t *testing.T) {
+	s := New(Options{Window: 65535, Budget: new(Budget)})
+	for range 1000 {
+		s.Enqueue(&Message{})
+	}
+	for range 500 {
+		s.Next(1)
+	}
+	s.Disconnect(0)
+	if places := len(s.queue.ring); places != 500 || s.queue.n != 500 {
+		t.Errorf("%d messages take %d places", s.queue.n, places)
+	}
+	s.Enqueue(&Message{})
+	if places := len(s.queue.ring); places > 501*5/4 || s.queue.n != 501 {
+		t.Errorf("one more, and %d messages take %d places", s.queue.n, places)
 	}
 }
 

@@ -427,6 +427,7 @@ func (s *Session) Disconnect(until Time) {
 		}
 	}
 	s.held = 0
+	s.queue.fit()
 	for i := range s.window.n {
 		if sl := s.window.at(i); sl.e.ref != 0 {
 			sl.e.m = nil

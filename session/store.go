@@ -42,7 +42,8 @@ type Store interface {
 
 	// Sync calls done once, when everything noted before the call holds at the store's durability level,
 	// or with the error that keeps it from holding. done may be called before Sync returns, and from any
-	// goroutine, one at a time in the order of the calls of Sync; it must not block.
+	// goroutine, but not before those of all calls of Sync that had returned before: so what a client is
+	// answered comes in the order of what it asked. It must not block.
 	Sync(done func(error))
 
 	// Recover calls fn for each session that the store holds, in no particular order. It is called once,

@@ -4,8 +4,9 @@
 //
 //	cd bench/durable && go run . -sampan ../../bin/sampan
 //
-// Then it stores a million messages, kills sampan, and reports how long that takes to be back. All of it takes
-// about five minutes.
+// Then it stores a million messages, kills sampan, and reports how long that takes to be back; how quickly their
+// clients then get them from the disk; and how long a publisher that is online waits for its PUBACKs meanwhile. All
+// of it takes about five minutes.
 //
 // Brokers take turns, round after round, each time on an empty directory, and the medians of the rounds are
 // reported: on a machine that is shared with others only those, and their ratios, mean something. What the

@@ -34,7 +34,7 @@ func load(ctx context.Context, addr string, publishers int, measure time.Duratio
 		return turn{}, err
 	}
 	var received atomic.Int64
-	go receiver.receive(&received) // ends with the connection
+	go receiver.take(0, &received) // ends with the connection
 
 	clients := make([]*conn, publishers)
 	for i := range clients {
@@ -66,9 +66,15 @@ func load(ctx context.Context, addr string, publishers int, measure time.Duratio
 	if received.Load() == 0 {
 		return turn{}, errors.New("messages were acknowledged, and none was received")
 	}
-	slices.Sort(one)
-	milliseconds := func(at int) float64 { return float64(one[at].Microseconds()) / 1000 }
-	return turn{float64(len(one)) / measure.Seconds(), milliseconds(len(one) / 2), milliseconds(len(one) * 99 / 100)}, nil
+	p50, p99 := quantiles(one)
+	return turn{float64(len(one)) / measure.Seconds(), p50, p99}, nil
+}
+
+// quantiles returns two of them, in milliseconds. There must be one time at least; they are sorted.
+func quantiles(times []time.Duration) (p50, p99 float64) {
+	slices.Sort(times)
+	milliseconds := func(at int) float64 { return float64(times[at].Microseconds()) / 1000 }
+	return milliseconds(len(times) / 2), milliseconds(len(times) * 99 / 100)
 }
 
 // conn is a client's connection.
@@ -149,27 +155,35 @@ func (c *conn) publish(ctx context.Context, topic string, began, end time.Time) 
 	return times, nil
 }
 
-// receive acknowledges everything that comes.
-func (c *conn) receive(received *atomic.Int64) {
+// take acknowledges what comes until that were so many messages, or, with 0, for as long as the connection lasts.
+func (c *conn) take(most int, received *atomic.Int64) error {
 	var p packet.Publish
 	var acks []byte
-	c.SetDeadline(time.Time{})
-	for {
+	if err := c.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	for most == 0 || received.Load() < int64(most) {
+		if most > 0 && c.reader.Buffered() == 0 {
+			if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+				return err
+			}
+		}
 		f, err := c.reader.Next()
 		if err != nil {
-			return
+			return err
 		}
 		if f.Type() != packet.TypePublish || p.Decode(f, nil) != nil {
 			continue
 		}
 		received.Add(1)
 		acks = packet.AppendPuback(acks, p.ID)
-		if c.reader.Buffered() > 0 && len(acks) < 4<<10 {
+		if c.reader.Buffered() > 0 && len(acks) < 4<<10 && received.Load() != int64(most) {
 			continue // one write for a whole read
 		}
 		if _, err := c.Write(acks); err != nil {
-			return
+			return err
 		}
 		acks = acks[:0]
 	}
+	return nil
 }

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -38,7 +42,9 @@ func TestLoadMeasuresAcknowledgements(t *testing.T) {
 	}
 }
 
-func TestFillStoresForEveryQueue(t *testing.T) {
+// serving is a broker that ends with the test, and where it listens.
+func serving(t *testing.T) (b *broker.Broker, addr string) {
+	t.Helper()
 	b, err := broker.New(broker.Options{Profile: broker.Open})
 	if err != nil {
 		t.Fatal(err)
@@ -48,25 +54,68 @@ func TestFillStoresForEveryQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	go b.Serve(ln) // ends with the broker
-	defer b.Shutdown(t.Context())
-	for _, name := range []string{"durable-away-0", "durable-away-999"} {
-		c, err := dial(t.Context(), ln.Addr().String(), name, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.subscribe("away/" + name[len("durable-away-"):]); err != nil {
-			t.Fatal(err)
-		}
-		c.Close()
+	t.Cleanup(func() { b.Shutdown(context.Background()) })
+	return b, ln.Addr().String()
+}
+
+// leave makes one of the sessions that are away.
+func leave(t *testing.T, addr string, queue int) {
+	t.Helper()
+	c, err := dial(t.Context(), addr, fmt.Sprint("durable-away-", queue), false)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := fill(t.Context(), ln.Addr().String(), 5000); err != nil {
+	defer c.Close()
+	if err := c.subscribe(fmt.Sprint("away/", queue)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFillStoresForEveryQueue(t *testing.T) {
+	b, addr := serving(t)
+	leave(t, addr, 0)
+	leave(t, addr, 999)
+	if err := fill(t.Context(), addr, 5000); err != nil {
 		t.Fatal(err)
 	}
 	if n := b.Stats().QueuedMessages; n != 10 {
 		t.Errorf("%d messages wait, want 5 for each of two queues", n)
 	}
-	if err := comesBack(t.Context(), ln.Addr().String()); err != nil {
+	if err := comesBack(t.Context(), addr); err != nil {
 		t.Error(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "log"), make([]byte, 5000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := evict(dir); err != nil {
+		t.Error(err)
+	}
+	for queue, waiting := range map[int]int{0: 5, 999: 5} {
+		if err := takeQueue(t.Context(), addr, queue, waiting); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := b.Stats().QueuedMessages; n != 0 {
+		t.Errorf("%d messages still wait", n)
+	}
+}
+
+func TestDrainTakesEverythingWhileOthersPublish(t *testing.T) {
+	_, addr := serving(t)
+	const messages = queues + 7 // more in some queues
+	for i := range queues {
+		leave(t, addr, i)
+	}
+	if err := fill(t.Context(), addr, messages); err != nil {
+		t.Fatal(err)
+	}
+	d, err := drain(t.Context(), addr, t.TempDir(), messages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Messages != messages || d.Rate <= 0 || d.Before.P50 <= 0 || d.Before.P99 < d.Before.P50 || d.Meanwhile.P50 <= 0 {
+		t.Errorf("got %+v", d)
 	}
 }
 

@@ -104,6 +104,9 @@ func run() error {
 			fmt.Printf("\nAfter SIGKILL with %d messages of %d bytes in %d queues, stored at %.0f a second, sampan accepted connections\n"+
 				"%.2f s after its start, %.2f s for each million messages, with %.0f bytes of memory a message.\n",
 				r.Messages, payloadBytes, r.Queues, r.Stored, r.Seconds, r.PerMillion, r.Memory)
+			d := r.Drain
+			fmt.Printf("%d clients at a time then took them from the disk, %.0f a second; a publisher that waited for PUBACK %.2f ms (p99 %.2f)\n"+
+				"when it was alone waited %.2f ms (p99 %.2f) meanwhile.\n", d.Clients, d.Rate, d.Before.P50, d.Before.P99, d.Meanwhile.P50, d.Meanwhile.P99)
 		}
 	}
 	if *asJSON {

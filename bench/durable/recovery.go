@@ -19,6 +19,7 @@ type Recovery struct {
 	Seconds    float64 `json:"seconds"`         // from the start of the process until it accepts connections
 	PerMillion float64 `json:"secondsPerMillion"`
 	Memory     float64 `json:"memoryPerMessage"` // bytes resident then, all of the process
+	Drain      Drain   `json:"drain"`            // what happens then
 }
 
 // The backlog: what is stored for whom, and by how many publishers, each of which has so much in flight.
@@ -28,7 +29,8 @@ const (
 	fillFlight = 64
 )
 
-// recovery stores messages for sessions that are away, kills the broker, and starts it again.
+// recovery stores messages for sessions that are away, kills the broker, starts it again, and has the sessions'
+// clients take everything.
 func (s contender) recovery(ctx context.Context, in string, messages int) (r Recovery, err error) {
 	dir, clear, err := empty(in)
 	if err != nil {
@@ -71,8 +73,12 @@ func (s contender) recovery(ctx context.Context, in string, messages int) (r Rec
 	if err := comesBack(ctx, again.Addr); err != nil {
 		return r, err
 	}
+	drained, err := drain(ctx, again.Addr, dir, messages)
+	if err != nil {
+		return r, fmt.Errorf("%w\n%s", err, again.Output())
+	}
 	perMessage := 1 / float64(messages)
-	return Recovery{messages, queues, stored, took, took * 1e6 * perMessage, float64(used.RSS) * perMessage}, nil
+	return Recovery{messages, queues, stored, took, took * 1e6 * perMessage, float64(used.RSS) * perMessage, drained}, nil
 }
 
 // fill publishes messages to the queues in turn, and returns when all of them are acknowledged.

@@ -56,8 +56,19 @@ type served struct {
 // serveOn starts a broker on a directory. It is nil if the broker ended before it was ready.
 func serveOn(t *testing.T, dir, durability string) (s *served, log string) {
 	t.Helper()
-	s = &served{t: t, log: &lockedBuffer{}, command: exec.Command("sampan", "serve", "--profile", "open", "--api", "off",
-		"--durability", durability, "--data", dir, "--listen", "mqtt://127.0.0.1:0", "--metrics", "127.0.0.1:0")}
+	return serveBy(t, serveWords(dir, durability)...)
+}
+
+// serveWords is the command that serves a directory.
+func serveWords(dir, durability string) []string {
+	return []string{"sampan", "serve", "--profile", "open", "--api", "off",
+		"--durability", durability, "--data", dir, "--listen", "mqtt://127.0.0.1:0", "--metrics", "127.0.0.1:0"}
+}
+
+// serveBy starts a broker by a command, as serveOn does.
+func serveBy(t *testing.T, command ...string) (s *served, log string) {
+	t.Helper()
+	s = &served{t: t, log: &lockedBuffer{}, command: exec.Command(command[0], command[1:]...)}
 	s.command.Stderr = s.log
 	out, err := s.command.StdoutPipe()
 	if err == nil {
@@ -110,15 +121,22 @@ func (s *served) stop() int {
 	return s.command.ProcessState.ExitCode()
 }
 
-// fill publishes to the session away until the connection ends, and returns what was acknowledged.
-func (s *served) fill(size int) (acknowledged []string) {
+// leave makes the session away, which waits for everything below a/, and a publisher.
+func (s *served) leave() (pub *brokertest.Client) {
 	s.t.Helper()
 	c := s.dial()
 	c.Connect("away", brokertest.Persistent)
 	c.Subscribe("a/#", 1)
 	c.Disconnect()
-	pub := s.dial()
+	pub = s.dial()
 	pub.Connect("pub")
+	return pub
+}
+
+// fill publishes to the session away until the connection ends, and returns what was acknowledged.
+func (s *served) fill(size int) (acknowledged []string) {
+	s.t.Helper()
+	pub := s.leave()
 	for i := uint16(1); ; i++ {
 		payload := fmt.Sprintf("%05d%s", i, strings.Repeat(".", size))
 		if pub.TrySend(brokertest.Publish("a/x", payload, 1, i)) != nil {
@@ -206,13 +224,7 @@ func TestTheDiskIsReadOnly(t *testing.T) {
 	if s == nil {
 		t.Fatal(log)
 	}
-	c := s.dial()
-	c.Connect("away", brokertest.Persistent)
-	c.Subscribe("a/#", 1)
-	c.Disconnect()
-	pub := s.dial()
-	pub.Connect("pub")
-	pub.Publish("a/x", "kept", 1)
+	s.leave().Publish("a/x", "kept", 1)
 	if code := s.stop(); code != 0 {
 		t.Fatalf("exit status %d\n%s", code, s.log)
 	}
@@ -229,7 +241,7 @@ func TestTheDiskIsReadOnly(t *testing.T) {
 	if s, log = serveOn(t, dir, "disk"); s == nil {
 		t.Fatal(log)
 	}
-	c = s.dial()
+	c := s.dial()
 	if !c.Connect("away", brokertest.Persistent) {
 		t.Fatal("the session is gone")
 	}

@@ -17,11 +17,11 @@ var rooms = map[string][]string{
 	"packet":      {},
 	"topictree":   {},
 	"session":     {"packet"},
-	"session/...": {"session", "session/wal/...", "packet"},
+	"session/...": {"session", "session/internal/...", "session/wal/...", "packet"},
 	// A log knows files and records. Its file system is a room of its own, so that tests can tear writes.
 	"session/wal":      {"session/wal/vfs"},
 	"session/wal/...":  {"session/wal/vfs"},
-	"session/memstore": {"session"},
+	"session/memstore": {"session", "session/internal/..."},
 	"tlsconf":          {},
 	"tlsconf/...":      {"tlsconf/..."},
 	// Without a store of its own a broker keeps sessions in memory.

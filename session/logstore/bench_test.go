@@ -105,6 +105,9 @@ func benchmarkAppend(b *testing.B, level wal.Level, producers int, acked bool) {
 		cpu = cpuTime() - cpu
 		all := slices.Concat(times...)
 		slices.Sort(all)
+		log := s.LogStats()
+		b.ReportMetric(float64(len(all))/float64(max(1, log.Syncs)), "msg/sync")
+		b.ReportMetric(log.SyncTime.Seconds()*1000/float64(max(1, log.Syncs)), "sync-ms")
 		b.ReportMetric(float64(len(all))/b.Elapsed().Seconds(), "msg/s")
 		b.ReportMetric(cpu.Seconds()*1e6/float64(len(all)), "cpu-us/msg")
 		b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")

@@ -22,8 +22,8 @@
 // # In memory
 //
 // A stored message takes 16 bytes, and 8 more for each queue that it is in; with what is allocated ahead,
-// that is about 26 bytes for a message to one session. Contents are on disk only, and read one by one when a
-// session is about to send them.
+// that is about 26 bytes for a message to one session, and at most 128, when all its neighbours have gone. Contents
+// are on disk only, and read one by one when a session is about to send them.
 //
 // # Recovery
 //

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"sampan/session"
+	"sampan/session/internal/queue"
 	"sampan/session/wal"
 )
 
@@ -39,7 +40,7 @@ type state struct {
 	until    session.Time
 	doubtful session.Ref
 	filters  map[string]byte
-	queue    queue
+	queue    queue.Queue
 	bytes    int64 // of the packets of the messages in the queue
 
 	// partial: while the log is read, only the first parts of the session have been seen. Messages that
@@ -57,6 +58,24 @@ func (x *index) init() {
 		sh.mu.Unlock()
 	}
 	x.table.init()
+}
+
+// Estimates for Stats, in bytes, of a session's state with its map entry, and of a subscription's map entry.
+const (
+	stateBytes        = 176
+	subscriptionBytes = 24
+)
+
+// memory estimates what the index takes, in bytes.
+func (x *index) memory() int64 {
+	n := x.table.size().memory
+	for i := range x.shards {
+		sh := &x.shards[i]
+		sh.mu.Lock()
+		n += int64(len(sh.sessions)*stateBytes + sh.subs*subscriptionBytes + sh.names + sh.slots*queue.PlaceBytes)
+		sh.mu.Unlock()
+	}
+	return n
 }
 
 func shardOf(id session.ID) int { return int(id % shardCount) }
@@ -120,7 +139,7 @@ func (x *index) open(id session.ID, identity string) *state {
 func (x *index) message(r session.Ref, pos wal.Pos, size int, expires session.Time, to []session.ID) {
 	waiting := 0
 	for _, id := range to {
-		if st := x.session(id); st != nil && !st.partial && x.push(id, st, placeOf(r, 0), size) {
+		if st := x.session(id); st != nil && !st.partial && x.push(id, st, queue.At(r, 0), size) {
 			waiting++
 		}
 	}
@@ -130,14 +149,14 @@ func (x *index) message(r session.Ref, pos wal.Pos, size int, expires session.Ti
 }
 
 // push puts a message at the end of a queue, and reports whether it was not there.
-func (x *index) push(id session.ID, st *state, p place, size int) bool {
+func (x *index) push(id session.ID, st *state, p queue.Place, size int) bool {
 	sh := x.shard(id)
-	before := cap(st.queue.places)
-	if !st.queue.push(p) {
+	before := st.queue.Cap()
+	if !st.queue.Push(p) {
 		return false
 	}
 	sh.queued++
-	sh.slots += cap(st.queue.places) - before
+	sh.slots += st.queue.Cap() - before
 	st.bytes += int64(size)
 	return true
 }
@@ -168,13 +187,13 @@ func (x *index) change(st *state, c *session.Change) {
 			delete(st.filters, c.Filter)
 		}
 	case session.Sent:
-		st.queue.sent(c.Ref, c.PacketID)
+		st.queue.Sent(c.Ref, c.PacketID)
 	case session.Done:
-		before := cap(st.queue.places)
-		if st.queue.remove(c.Ref) {
+		before := st.queue.Cap()
+		if st.queue.Remove(c.Ref) {
 			st.bytes -= int64(x.table.release(c.Ref))
 			sh.queued--
-			sh.slots += cap(st.queue.places) - before
+			sh.slots += st.queue.Cap() - before
 		}
 	}
 }
@@ -182,13 +201,13 @@ func (x *index) change(st *state, c *session.Change) {
 // close ends a session and releases what only it has waited for.
 func (x *index) close(id session.ID, st *state) {
 	sh := x.shard(id)
-	for _, p := range st.queue.live() {
-		if !p.empty() {
-			x.table.release(p.ref())
+	for _, p := range st.queue.Live() {
+		if !p.Empty() {
+			x.table.release(p.Ref())
 			sh.queued--
 		}
 	}
-	sh.slots -= cap(st.queue.places)
+	sh.slots -= st.queue.Cap()
 	for f := range st.filters {
 		sh.names -= len(f)
 	}

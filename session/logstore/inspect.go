@@ -134,10 +134,10 @@ func (s *survey) finish() {
 				f.Damage = append(f.Damage, Place{Reason: fmt.Sprintf("the last checkpoint has only a part of session %d", id)})
 				st.partial = false
 			}
-			info := SessionInfo{ID: id, Identity: st.identity, Until: st.until, Queued: st.queue.len(),
+			info := SessionInfo{ID: id, Identity: st.identity, Until: st.until, Queued: st.queue.Len(),
 				QueuedBytes: st.bytes, Subscriptions: st.subscriptions()}
-			for _, p := range st.queue.live() {
-				if !p.empty() && uint16(p) != 0 {
+			for _, p := range st.queue.Live() {
+				if !p.Empty() && p.PacketID() != 0 {
 					info.Sent++
 				}
 			}

@@ -2,6 +2,7 @@ package logstore
 
 import (
 	"sampan/session"
+	"sampan/session/internal/queue"
 	"sampan/session/wal"
 )
 
@@ -36,10 +37,10 @@ func unlinear(n int64) wal.Pos {
 // the last message in it, and whether the session is complete. The session's shard is locked.
 func (x *index) appendPart(b []byte, id session.ID, st *state, first bool, after session.Ref, most int) (
 	rec []byte, last session.Ref, complete bool) {
-	places := st.queue.behind(after)
+	places := st.queue.Behind(after)
 	n, end := 0, 0
 	for ; end < len(places) && n < most; end++ {
-		if !places[end].empty() {
+		if !places[end].Empty() {
 			n++
 		}
 	}
@@ -68,16 +69,16 @@ func (x *index) appendPart(b []byte, id session.ID, st *state, first bool, after
 	var prev info
 	ref := session.Ref(0)
 	for _, p := range places[:end] {
-		if last = p.ref(); p.empty() {
+		if last = p.Ref(); p.Empty() {
 			continue
 		}
-		m, _ := x.table.get(p.ref())
-		b = appendUint(b, uint64(p.ref()-ref))
-		b = appendUint(b, uint64(uint16(p)))
+		m, _ := x.table.get(p.Ref())
+		b = appendUint(b, uint64(p.Ref()-ref))
+		b = appendUint(b, uint64(p.PacketID()))
 		b = appendInt(b, linear(m.pos)-linear(prev.pos))
 		b = appendUint(b, uint64(m.size))
 		b = appendInt(b, int64(m.expires-prev.expires))
-		prev, ref = m, p.ref()
+		prev, ref = m, p.Ref()
 	}
 	return b, last, complete
 }
@@ -113,10 +114,10 @@ func (r *recovery) part(d *decoder) {
 		pos += d.int()
 		size := d.uint()
 		expires += session.Time(d.int())
-		if d.bad = d.bad || ref > maxRef || size > maxSize; d.bad || st == nil {
+		if d.bad = d.bad || ref > queue.MaxRef || size > maxSize; d.bad || st == nil {
 			continue
 		}
-		if !r.index.push(id, st, placeOf(ref, packet), int(size)) {
+		if !r.index.push(id, st, queue.At(ref, packet), int(size)) {
 			continue
 		}
 		if known := r.index.table.count(ref, 1); known == 0 {

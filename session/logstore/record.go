@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"sampan/session"
+	"sampan/session/internal/queue"
 	"sampan/session/wal"
 )
 
@@ -134,7 +135,7 @@ func (d *decoder) messageHead() (h messageHead) {
 	h.expires = session.Time(d.int())
 	topic, payload := d.uint(), d.uint()
 	h.targets = int(d.uint())
-	if topic > 65535 || payload > maxSize || topic+payload > uint64(len(d.b)) || h.ref == 0 || h.ref > maxRef {
+	if topic > 65535 || payload > maxSize || topic+payload > uint64(len(d.b)) || h.ref == 0 || h.ref > queue.MaxRef {
 		d.b, d.bad = nil, true
 		return messageHead{}
 	}

@@ -106,11 +106,11 @@ func (s *survey) copySessions(fresh *index) (lost int) {
 			for _, sub := range st.subscriptions() {
 				fresh.change(to, &session.Change{Kind: session.Subscribed, Session: id, Filter: sub.Filter, QoS: sub.QoS})
 			}
-			for _, p := range st.queue.live() {
-				if p.empty() {
+			for _, p := range st.queue.Live() {
+				if p.Empty() {
 					continue
 				}
-				m, ok := fresh.table.get(p.ref())
+				m, ok := fresh.table.get(p.Ref())
 				if !ok {
 					lost++
 					continue

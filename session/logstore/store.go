@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sampan/session"
+	"sampan/session/internal/queue"
 	"sampan/session/wal"
 	"sampan/session/wal/vfs"
 )
@@ -161,8 +162,8 @@ func (s *Store) Append(m *session.Message, to []session.ID) error {
 		return nil
 	}
 	ref := session.Ref(s.lastRef.Add(1))
-	if ref > maxRef {
-		return fmt.Errorf("logstore: more than %d messages were stored", maxRef)
+	if ref > queue.MaxRef {
+		return fmt.Errorf("logstore: more than %d messages were stored", queue.MaxRef)
 	}
 	pos, err := s.addMessage(s.index.first(set), m, ref, to)
 	if err != nil {
@@ -247,15 +248,15 @@ func (s *Store) Queue(id session.ID, after session.Ref, dst []session.Stored) in
 		return 0
 	}
 	n := 0
-	for _, p := range st.queue.behind(after) {
+	for _, p := range st.queue.Behind(after) {
 		if n == len(dst) {
 			break
 		}
-		if p.empty() {
+		if p.Empty() {
 			continue
 		}
-		m, _ := s.index.table.get(p.ref())
-		dst[n] = session.Stored{Ref: p.ref(), Size: m.size, PacketID: uint16(p), Expires: m.expires}
+		m, _ := s.index.table.get(p.Ref())
+		dst[n] = session.Stored{Ref: p.Ref(), Size: m.size, PacketID: p.PacketID(), Expires: m.expires}
 		n++
 	}
 	return n
@@ -271,12 +272,6 @@ func (s *Store) Sync(done func(error)) {
 	s.log.Sync(done)
 }
 
-// Estimates for Stats, in bytes, of a session's state with its map entry, and of a subscription's map entry.
-const (
-	stateBytes        = 176
-	subscriptionBytes = 24
-)
-
 // Stats implements session.Store. MemoryBytes is 16 bytes for a stored message, 8 for its place in each
 // queue, and what is allocated ahead of that; besides sessions and subscriptions.
 func (s *Store) Stats() session.StoreStats {
@@ -286,7 +281,7 @@ func (s *Store) Stats() session.StoreStats {
 		Level:        s.level(),
 		Messages:     table.messages,
 		Bytes:        table.bytes,
-		MemoryBytes:  table.memory,
+		MemoryBytes:  s.index.memory(),
 		DiskBytes:    log.DiskBytes,
 		Syncs:        s.syncs.Load(),
 		SyncFailures: log.Failures,
@@ -299,8 +294,6 @@ func (s *Store) Stats() session.StoreStats {
 		st.Sessions += len(sh.sessions)
 		st.Subscriptions += sh.subs
 		st.Queued += sh.queued
-		st.MemoryBytes += int64(len(sh.sessions)*stateBytes + sh.subs*subscriptionBytes +
-			sh.names + sh.slots*placeBytes)
 		sh.mu.Unlock()
 	}
 	return st

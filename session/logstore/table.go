@@ -22,7 +22,7 @@ type table struct {
 const (
 	tableParts  = 16
 	pageEntries = 64
-	pageBytes   = 48 + 24 // of an empty page, with its share of the map
+	pageBytes   = 48 + 36 // of an empty page, with its share of the map
 	extraBytes  = 64
 )
 

@@ -2,16 +2,18 @@
 // "memory".
 //
 // A message is held once, by pointer, until the last session that waits for it is done with it. A place in a
-// queue costs 16 bytes, a held message 16 bytes besides itself. Neither Append nor Record allocates, except
+// queue costs 8 bytes, a held message 16 bytes besides itself. Neither Append nor Record allocates, except
 // where a queue or a table grows.
 package memstore
 
 import (
+	"fmt"
 	"math/bits"
 	"sync"
 	"sync/atomic"
 
 	"sampan/session"
+	"sampan/session/internal/queue"
 )
 
 // Store implements session.Store. Everything noted in it holds at once, so Sync reports success before it
@@ -44,7 +46,7 @@ type shard struct {
 type state struct {
 	identity string
 	filters  map[string]byte
-	queue    queue
+	queue    queue.Queue
 }
 
 var _ session.Store = (*Store)(nil)
@@ -90,6 +92,9 @@ func (s *Store) Append(m *session.Message, to []session.ID) error {
 		return session.ErrStoreClosed
 	}
 	ref := session.Ref(s.lastRef.Add(1))
+	if ref > queue.MaxRef {
+		return fmt.Errorf("memstore: more than %d messages were stored", queue.MaxRef)
+	}
 	m.SetRef(ref)
 	waiting := 0
 	for _, id := range to {
@@ -98,13 +103,13 @@ func (s *Store) Append(m *session.Message, to []session.ID) error {
 		if st == nil {
 			continue
 		}
-		before := cap(st.queue.places)
-		if !st.queue.push(ref, m) {
+		before := st.queue.Cap()
+		if !st.queue.Push(queue.At(ref, 0)) {
 			continue // named twice in to
 		}
 		waiting++
 		sh.queued++
-		sh.slots += cap(st.queue.places) - before
+		sh.slots += st.queue.Cap() - before
 	}
 	if waiting == 0 {
 		m.SetRef(0)
@@ -147,12 +152,12 @@ func (s *Store) Record(changes []session.Change) error {
 
 // apply makes one change of a session, whose shard is locked.
 func (s *Store) apply(sh *shard, st *state, c *session.Change) {
-	before := cap(st.queue.places)
+	before := st.queue.Cap()
 	switch c.Kind {
 	case session.Closed:
-		for _, p := range st.queue.live() {
-			if p.m != nil {
-				s.table.release(p.ref())
+		for _, p := range st.queue.Live() {
+			if !p.Empty() {
+				s.table.release(p.Ref())
 				sh.queued--
 			}
 		}
@@ -161,7 +166,7 @@ func (s *Store) apply(sh *shard, st *state, c *session.Change) {
 		}
 		sh.names -= len(st.identity)
 		sh.subs -= len(st.filters)
-		st.queue = queue{}
+		st.queue = queue.Queue{}
 		delete(sh.sessions, c.Session)
 	case session.Subscribed:
 		if _, replaced := st.filters[c.Filter]; !replaced {
@@ -179,16 +184,16 @@ func (s *Store) apply(sh *shard, st *state, c *session.Change) {
 			delete(st.filters, c.Filter)
 		}
 	case session.Sent:
-		st.queue.sent(c.Ref, c.PacketID)
+		st.queue.Sent(c.Ref, c.PacketID)
 	case session.Done:
-		if st.queue.remove(c.Ref) {
+		if st.queue.Remove(c.Ref) {
 			s.table.release(c.Ref)
 			sh.queued--
 		}
 	case session.Connected, session.Disconnected:
 		// Only a store that survives its process needs to know when a session expires.
 	}
-	sh.slots += cap(st.queue.places) - before
+	sh.slots += st.queue.Cap() - before
 }
 
 // Queue implements session.Store. After Close, and for a session that is not open, it finds nothing.
@@ -200,7 +205,22 @@ func (s *Store) Queue(id session.ID, after session.Ref, dst []session.Stored) in
 	if st == nil || s.closed.Load() {
 		return 0
 	}
-	return st.queue.list(after, dst)
+	n := 0
+	for _, p := range st.queue.Behind(after) {
+		if n == len(dst) {
+			break
+		}
+		if p.Empty() {
+			continue
+		}
+		m := s.table.get(p.Ref())
+		if m == nil {
+			break // the store is being closed
+		}
+		dst[n] = session.Stored{Ref: p.Ref(), Size: m.Size(), PacketID: p.PacketID(), Expires: m.Expires()}
+		n++
+	}
+	return n
 }
 
 // Load implements session.Store. The message is the one that was appended.
@@ -250,7 +270,7 @@ func (s *Store) Stats() session.StoreStats {
 		st.Subscriptions += sh.subs
 		st.Queued += sh.queued
 		st.MemoryBytes += int64(len(sh.sessions)*stateBytes + sh.subs*subscriptionBytes +
-			sh.names + sh.slots*placeBytes)
+			sh.names + sh.slots*queue.PlaceBytes)
 		sh.mu.Unlock()
 	}
 	var pages int

@@ -279,6 +279,45 @@ func testSync(t *testing.T, target Target) {
 	}
 }
 
+// testSyncOrder: callbacks come in the order of the calls, also of those that find that all holds already.
+func testSyncOrder(t *testing.T, target Target) {
+	s := target.start(t)
+	id := openSession(t, s, "a")
+	var all sync.WaitGroup
+	for w := range 4 {
+		all.Go(func() {
+			var mu sync.Mutex
+			last := -1
+			for i := range 500 {
+				if i%3 != w%3 {
+					if err := s.Append(session.NewMessage([]byte("t"), []byte("x"), 0), []session.ID{id}); err != nil {
+						t.Error(err)
+					}
+				}
+				s.Sync(func(err error) {
+					mu.Lock()
+					defer mu.Unlock()
+					if err != nil || i != last+1 {
+						t.Errorf("caller %d: callback %d comes after callback %d: %v", w, i, last, err)
+					}
+					last = i
+				})
+			}
+			end := make(chan error, 1)
+			s.Sync(func(err error) { end <- err })
+			if err := <-end; err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if last != 499 {
+				t.Errorf("caller %d: callback %d was the last", w, last)
+			}
+		})
+	}
+	all.Wait()
+}
+
 func testAfterClose(t *testing.T, target Target) {
 	s := target.open(t, t.TempDir())
 	recoverModel(t, s)

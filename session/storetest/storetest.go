@@ -36,6 +36,7 @@ func Run(t *testing.T, target Target) {
 		{"UnknownNames", testUnknownNames},
 		{"MessageSizes", testMessageSizes},
 		{"Sync", testSync},
+		{"SyncOrder", testSyncOrder},
 		{"AfterClose", testAfterClose},
 		{"Stats", testStats},
 		{"Concurrent", testConcurrent},

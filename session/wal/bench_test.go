@@ -73,6 +73,9 @@ func BenchmarkAppend(b *testing.B) {
 				cpu = cpuTime() - cpu
 				all := slices.Concat(times...)
 				slices.Sort(all)
+				st := l.Stats()
+				b.ReportMetric(float64(len(all))/float64(max(1, st.Syncs)), "msg/sync")
+				b.ReportMetric(st.SyncTime.Seconds()*1000/float64(max(1, st.Syncs)), "sync-ms")
 				b.ReportMetric(float64(len(all))/b.Elapsed().Seconds(), "msg/s")
 				b.ReportMetric(cpu.Seconds()*1e6/float64(len(all)), "cpu-us/msg")
 				b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")

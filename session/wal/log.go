@@ -132,16 +132,25 @@ func (l *Log) put(k kind, parts [][]byte, n int) {
 
 // Sync calls done once: when everything appended before the call holds at the log's level, or with the
 // error that keeps it from holding. done is called before Sync returns, or on a goroutine of the log that
-// does nothing else; while it runs, no other done is called from there.
+// does nothing else; while it runs, no other done is called from there. In either case it is called after those
+// of all calls of Sync that had returned before.
 func (l *Log) Sync(done func(error)) {
 	l.mu.Lock()
 	err := l.failed()
-	if err != nil {
-		l.stats.Failures++
-	}
 	if err != nil || !l.dirty {
+		if len(l.waiters) > 0 {
+			l.waiters = append(l.waiters, done) // the committer is about to answer those before
+			l.mu.Unlock()
+			return
+		}
+		if err != nil {
+			l.stats.Failures++
+		}
+		later := l.notes.behind(done, err)
 		l.mu.Unlock()
-		done(err)
+		if !later {
+			done(err)
+		}
 		return
 	}
 	first := len(l.waiters) == 0

@@ -75,6 +75,31 @@ func TestRecordsComeBackAfterReopening(t *testing.T) {
 	})
 }
 
+// TestNoCallbackOvertakesAnother: a Sync that finds that all holds already is answered behind one before it whose
+// callback has not come to its end.
+func TestNoCallbackOvertakesAnother(t *testing.T) {
+	levels(t, func(t *testing.T, o wal.Options) {
+		l := open(t, t.TempDir(), o)
+		defer l.Close()
+		if _, err := l.Append([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		running, goOn, second := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		l.Sync(func(error) { close(running); <-goOn })
+		<-running // so everything holds
+		l.Sync(func(err error) { second <- err })
+		select {
+		case <-second:
+			t.Error("the second callback came before the first had ended")
+		default:
+		}
+		close(goOn)
+		if err := <-second; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestSecondOpenIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, wal.Options{})

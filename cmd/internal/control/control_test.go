@@ -224,7 +224,63 @@ func TestImportTravelsInParts(t *testing.T) {
 	}
 }
 
+// waiting replaces what Open does between two looks at a directory that is in use.
+func waiting(t *testing.T, do func(context.Context) error) {
+	before := wait
+	wait = do
+	t.Cleanup(func() { wait = before })
+}
+
+// A broker that is starting has locked its directory and does not answer yet; neither does one that is ending.
+// A command that comes then waits for either.
+func TestACommandWaitsForABrokerThatStartsOrEnds(t *testing.T) {
+	data := t.TempDir()
+	registry, err := device.Open(Registry(data), device.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := 0
+	var server *Server
+	waiting(t, func(context.Context) error {
+		if waits++; waits == 3 {
+			if server, err = Serve(data, &Backend{Registry: registry}, quiet); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return nil
+	})
+	c, err := Open(t.Context(), data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, there := c.(*remote); !there || waits != 3 {
+		t.Errorf("after %d looks, the caller is a %T", waits, c)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+
+	server.Close()
+	waits = 0
+	waiting(t, func(context.Context) error {
+		if waits++; waits == 2 {
+			return registry.Close()
+		}
+		return nil
+	})
+	if c, err = Open(t.Context(), data); err != nil {
+		t.Fatal(err)
+	}
+	if _, here := c.(*local); !here || waits != 2 {
+		t.Errorf("after %d looks, the caller is a %T", waits, c)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestADirectoryInUseSaysSo(t *testing.T) {
+	waiting(t, func(context.Context) error { return context.DeadlineExceeded })
 	data := t.TempDir()
 	registry, err := device.Open(Registry(data), device.Options{})
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"sampan/broker/platform"
 	"sampan/cmd/internal/control"
 	"sampan/session/wal"
+	"sampan/session/wal/vfs"
 )
 
 // endpoint is the platform around a broker: its devices, the server-side API and the control socket. In the
@@ -30,9 +31,10 @@ type endpoint struct {
 	control  *control.Server
 }
 
-// openData makes the data directory, if it is not there. It holds secrets, so it is its owner's alone.
+// openData makes the data directory, if it is not there, so that it survives a power cut like what will be in
+// it. It holds secrets, so it is its owner's alone.
 func openData(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if _, err := vfs.Dir(dir); err != nil {
 		return fmt.Errorf("the data directory: %w", err)
 	}
 	info, err := os.Stat(dir)

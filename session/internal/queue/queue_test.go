@@ -1,4 +1,4 @@
-package logstore
+package queue
 
 import (
 	"slices"
@@ -12,23 +12,23 @@ import (
 // TestQueueAgainstSlice drives a queue and a plain slice through the same random calls.
 func TestQueueAgainstSlice(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var q queue
-		var model []place
+		var q Queue
+		var model []Place
 		var next session.Ref
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
 				for range rapid.IntRange(1, 200).Draw(t, "n") {
 					next += session.Ref(rapid.IntRange(1, 3).Draw(t, "gap"))
-					if !q.push(placeOf(next, 0)) || q.push(placeOf(next, 0)) {
+					if !q.Push(At(next, 0)) || q.Push(At(next, 0)) {
 						t.Fatal("a message was queued twice or not at all")
 					}
-					model = append(model, placeOf(next, 0))
+					model = append(model, At(next, 0))
 				}
 			},
 			"shift": func(t *rapid.T) {
 				for range min(len(model), rapid.IntRange(1, 300).Draw(t, "n")) {
-					r := model[0].ref()
-					if !q.remove(r) || q.remove(r) {
+					r := model[0].Ref()
+					if !q.Remove(r) || q.Remove(r) {
 						t.Fatal("the first message was removed twice or not at all")
 					}
 					model = model[1:]
@@ -37,10 +37,18 @@ func TestQueueAgainstSlice(t *testing.T) {
 			"remove": func(t *rapid.T) {
 				for range min(len(model), rapid.IntRange(1, 50).Draw(t, "n")) {
 					i := rapid.IntRange(0, len(model)-1).Draw(t, "at")
-					if !q.remove(model[i].ref()) {
+					if !q.Remove(model[i].Ref()) {
 						t.Fatal("not removed")
 					}
 					model = slices.Delete(model, i, i+1)
+				}
+			},
+			"pop": func(t *rapid.T) {
+				for range min(len(model), rapid.IntRange(1, 300).Draw(t, "n")) {
+					if !q.Remove(model[len(model)-1].Ref()) {
+						t.Fatal("the last message was not removed")
+					}
+					model = model[:len(model)-1]
 				}
 			},
 			"send": func(t *rapid.T) {
@@ -48,29 +56,29 @@ func TestQueueAgainstSlice(t *testing.T) {
 					t.Skip()
 				}
 				i := rapid.IntRange(0, len(model)-1).Draw(t, "at")
-				model[i] = placeOf(model[i].ref(), rapid.Uint16().Draw(t, "id"))
-				q.sent(model[i].ref(), uint16(model[i]))
+				model[i] = At(model[i].Ref(), rapid.Uint16().Draw(t, "id"))
+				q.Sent(model[i].Ref(), model[i].PacketID())
 			},
 			"": func(t *rapid.T) {
 				after := session.Ref(rapid.IntRange(0, int(next)).Draw(t, "after"))
-				var want, got []place
+				var want, got []Place
 				for _, p := range model {
-					if p.ref() > after {
+					if p.Ref() > after {
 						want = append(want, p)
 					}
 				}
-				for _, p := range q.behind(after) {
-					if !p.empty() {
+				for _, p := range q.Behind(after) {
+					if !p.Empty() {
 						got = append(got, p)
 					}
 				}
 				if !slices.Equal(got, want) {
 					t.Fatalf("behind %d: got %v, want %v", after, got, want)
 				}
-				if q.len() != len(model) {
-					t.Fatalf("length %d, want %d", q.len(), len(model))
+				if q.Len() != len(model) {
+					t.Fatalf("length %d, want %d", q.Len(), len(model))
 				}
-				if c := cap(q.places); c > 3*len(model)+2*smallQueue {
+				if c := q.Cap(); c > max(2*len(model), 2*smallQueue) {
 					t.Fatalf("%d places for %d messages", c, len(model))
 				}
 			},
@@ -79,8 +87,27 @@ func TestQueueAgainstSlice(t *testing.T) {
 }
 
 func TestPlaceKeepsItsLargestNumbers(t *testing.T) {
-	p := placeOf(maxRef, 65535)
-	if p.ref() != maxRef || uint16(p) != 65535 || p.empty() || !(p | hole).empty() || (p|hole).ref() != maxRef {
+	p := At(MaxRef, 65535)
+	if p.Ref() != MaxRef || p.PacketID() != 65535 || p.Empty() || !(p | hole).Empty() || (p|hole).Ref() != MaxRef {
 		t.Fatalf("%x", uint64(p))
+	}
+}
+
+// A queue from whose head as many leave as come to its end takes no new memory.
+func TestSteadyQueueDoesNotGrow(t *testing.T) {
+	var q Queue
+	next := session.Ref(0)
+	step := func() {
+		next++
+		q.Push(At(next, 0))
+		if next > 100 {
+			q.Remove(next - 100)
+		}
+	}
+	for range 1000 {
+		step()
+	}
+	if n := testing.AllocsPerRun(10000, step); n != 0 {
+		t.Fatalf("%v allocations a message", n)
 	}
 }
