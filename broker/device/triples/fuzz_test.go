@@ -5,12 +5,14 @@ import (
 	"testing"
 
 	"sampan/broker/device"
+	"sampan/internal/ceiling"
 )
 
 // FuzzImport reads any bytes as a file. Every line is counted once, what was imported is there, and exported
 // and imported again it is the same.
 func FuzzImport(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
+		defer ceiling.Bytes(8<<20 + 64*len(file)).Hold(t)()
 		r := device.New(device.Options{})
 		report, err := Import(r, bytes.NewReader(file), Options{Replace: true})
 		if err == nil && report.Lines != report.Added+report.Unchanged+report.Replaced+report.Failed {
