@@ -25,7 +25,12 @@ type expect struct {
 	copied     bool              // PUBLISH: a further copy for an overlapping subscription
 }
 
-func (c *conn) owe(e *expect) { c.expects = append(c.expects, e) }
+func (c *conn) owe(e *expect) {
+	c.expects = append(c.expects, e)
+	if c.slow.stalled {
+		c.wait(len(e.packet()))
+	}
+}
 
 // String describes what is expected, like Describe does for what has come.
 func (e *expect) String() string {
@@ -81,7 +86,7 @@ func (e *expect) packet() []byte {
 // smallest free packet identifiers, and whether it then closes the connection. Nothing is left to observe.
 func (m *Model) Play(i int) (packets [][]byte, closed bool) {
 	c := m.conns[i]
-	if c == nil {
+	if c == nil || c.unseen() {
 		return nil, false
 	}
 	for {
