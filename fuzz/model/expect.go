@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"sampan/packet"
 )
@@ -83,7 +84,7 @@ func (e *expect) packet() []byte {
 }
 
 // Play makes the model do its own bidding: it returns what a broker would now send on a connection, with the
-// smallest free packet identifiers, and whether it then closes the connection. Nothing is left to observe.
+// smallest free packet identifiers, and whether it then closes the connection. What may come later is left.
 func (m *Model) Play(i int) (packets [][]byte, closed bool) {
 	c := m.conns[i]
 	if c == nil || c.unseen() {
@@ -114,7 +115,7 @@ func (m *Model) Play(i int) (packets [][]byte, closed bool) {
 			m.Send(i, answer)
 		}
 	}
-	c.expects = nil
+	c.expects = slices.DeleteFunc(c.expects, func(e *expect) bool { return e.done || !e.late })
 	if c.ended != "" && !c.closed && !c.cut {
 		c.closed = true
 		return packets, true

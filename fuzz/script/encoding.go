@@ -16,7 +16,7 @@ import (
 const (
 	opConnect     = 0  // client and flags
 	opPublish     = 1  // topic, and QoS, flags and identifier; 2 too
-	opManner      = 3  // bits 0-1: stall, read, hold, read
+	opManner      = 3  // bits 0-1: stall, read, hold, stall
 	opSubscribe   = 4  // one byte for each filter; 5 too
 	opUnsubscribe = 6  // one byte for each filter
 	opAck         = 7  // which one; 8 too
@@ -84,7 +84,7 @@ func (d *decoder) step() {
 		}
 		d.connected = [4]bool{}
 	case opManner:
-		st = Step{Kind: [...]Kind{Stall, Read, Hold, Read}[d.next()&3], Conn: conn}
+		st = Step{Kind: [...]Kind{Stall, Read, Hold, Stall}[d.next()&3], Conn: conn}
 	case opAck, opAck + 1:
 		st = Step{Kind: Ack, Conn: conn, N: int(d.next() & 7)}
 	case opConnect:

@@ -71,5 +71,5 @@ var weighted = []byte{
 	opPublish, opPublish, opPublish, opPublish, opPublish, opPublish, opPublish, opPublish,
 	opSubscribe, opSubscribe, opSubscribe, opSubscribe, opConnect, opConnect, opConnect,
 	opAck, opAck, opAck, opAck, opUnsubscribe, opCut, opCut, opDisconnect, opWait, opPing, opRestart, opBroken, opRaw,
-	opManner,
+	opManner, opManner,
 }

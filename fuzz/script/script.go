@@ -156,7 +156,26 @@ func Run(s *Script, rules model.Rules, t Target) Result {
 		}
 		m.Settle()
 	}
-	return Result{Step: len(s.Steps)}
+	return readAll(s, m, t)
+}
+
+// readAll ends a script: clients that do not read do now, so that what they have missed is seen.
+func readAll(s *Script, m *model.Model, t Target) Result {
+	end := len(s.Steps)
+	for i := range Conns {
+		if !m.Stalled(i) {
+			continue
+		}
+		m.Read(i)
+		if err := t.Read(i); err != nil {
+			return Result{Step: end, Err: err}
+		}
+		if dev, err := t.Observe(m, end); dev != nil || err != nil {
+			return Result{Step: end, Deviation: dev, Err: err}
+		}
+		m.Settle()
+	}
+	return Result{Step: end}
 }
 
 // powerCut carries out a PowerCut. Whatever the broker has done with the bytes is gone, so nothing that it has

@@ -16,6 +16,9 @@ func (s *Script) String() string { return s.text(nil) }
 func (s *Script) Explain() string {
 	e := &explainer{}
 	Run(s, s.Rules(), e) // what the model says of itself is never a deviation
+	for _, line := range e.said[len(s.Steps)] {
+		e.say(len(s.Steps)-1, line)
+	}
 	return s.text(e.said)
 }
 
