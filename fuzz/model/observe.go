@@ -186,6 +186,9 @@ func (m *Model) observePublish(i int, c *conn, f packet.Frame, bad func(string, 
 			break
 		}
 	}
+	if same == nil && c.ended != "" {
+		return bad(c.ended, "the broker goes on with a connection that it has to close", nil)
+	}
 	if same == nil {
 		rule, text := m.stray(c, topic, string(p.Payload))
 		return bad(rule, text, nil)

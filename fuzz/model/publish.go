@@ -38,8 +38,8 @@ func (m *Model) publish(c *conn, p *packet.Publish) {
 		return // QoS 2, dropped by configuration
 	}
 	switch p.QoS { // [MQTT-3.3.4-1]
-	case 1:
-		c.owe(&expect{kind: packet.TypePuback, id: p.ID, rule: "MQTT-4.3.2-2"})
+	case 1: // behind what the client itself receives of it
+		defer c.owe(&expect{kind: packet.TypePuback, id: p.ID, rule: "MQTT-4.3.2-2"})
 	case 2:
 		c.owe(&expect{kind: packet.TypePubrec, id: p.ID, rule: "MQTT-4.3.3-2"})
 		if c.session.received[p.ID] != nil {

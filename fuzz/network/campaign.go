@@ -195,6 +195,9 @@ func firstWords(s string, n int) string {
 // tries bounds the scripts that are carried out to reduce one.
 const tries = 150
 
+// minPatience is how long an answer may take at least while a script is reduced.
+const minPatience = 250 * time.Millisecond
+
 // note makes a finding of a deviation that is new: it repeats the script, and reduces it.
 func (r *run) note(ctx context.Context, s *script.Script, res script.Result) {
 	k := key(s, res)
@@ -214,6 +217,8 @@ func (r *run) note(ctx context.Context, s *script.Script, res script.Result) {
 	if !f.Repeats {
 		return
 	}
+	// What is missing has to be waited for in every try. Whether it really is, is seen in the end.
+	r.target.Patience = min(r.patience, max(minPatience, r.patience/8))
 	best := script.Minimise(s, tries, func(shorter *script.Script) bool {
 		if ctx.Err() != nil {
 			return false
@@ -221,6 +226,7 @@ func (r *run) note(ctx context.Context, s *script.Script, res script.Result) {
 		res := r.play(ctx, r.target, shorter)
 		return (res.Deviation != nil || res.Err != nil) && key(shorter, res) == k
 	})
+	r.target.Patience = r.patience
 	if last := r.play(ctx, r.target, best); (last.Deviation != nil || last.Err != nil) && key(best, last) == k {
 		f.fill(best, last, r.target.Said)
 	}

@@ -12,7 +12,8 @@ import (
 // and imported again it is the same.
 func FuzzImport(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
-		defer ceiling.Bytes(8<<20 + 64*len(file)).Hold(t)()
+		lines := bytes.Count(file, []byte("\n"))
+		defer ceiling.Bytes(1<<20 + 32<<10*lines + 256*len(file)).Hold(t)()
 		r := device.New(device.Options{})
 		report, err := Import(r, bytes.NewReader(file), Options{Replace: true})
 		if err == nil && report.Lines != report.Added+report.Unchanged+report.Replaced+report.Failed {
