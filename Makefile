@@ -18,6 +18,9 @@ MODULES := $(sort $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path '
 # How long each fuzz target runs in `make fuzz-smoke`.
 FUZZTIME ?= 5s
 
+# How long each fuzz target runs in `make fuzz-long`.
+FUZZLONG ?= 1h
+
 # How often a broker is ended in each part of `make crash`.
 CRASHES ?= 50
 
@@ -68,6 +71,10 @@ lint: tools ## gofmt, go vet, staticcheck
 .PHONY: fuzz-smoke
 fuzz-smoke: ## run every fuzz target for FUZZTIME (5s each)
 	@.ci/fuzz-smoke $(FUZZTIME) $(MODULES)
+
+.PHONY: fuzz-long
+fuzz-long: ## run every fuzz target for FUZZLONG (1h each), two at once; goes on where it was interrupted
+	@.ci/fuzz-long $(FUZZLONG) $(MODULES)
 
 .PHONY: mutants
 mutants: ## put known bugs into the broker and see that the session target finds them (ten minutes)

@@ -8,6 +8,7 @@ import (
 
 	"sampan/broker"
 	"sampan/broker/brokertest"
+	"sampan/internal/ceiling"
 	"sampan/packet"
 )
 
@@ -17,6 +18,7 @@ import (
 // and Shutdown finds every goroutine.
 func FuzzConnection(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sent []byte) {
+		defer ceiling.Bytes(8<<20 + 64*len(sent)).Hold(t)()
 		const most = 64 << 10
 		if len(sent) > most {
 			t.Skip("longer than a test needs")

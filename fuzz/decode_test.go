@@ -5,11 +5,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime/metrics"
 	"strconv"
 	"strings"
 	"testing"
 
+	"sampan/internal/ceiling"
 	"sampan/packet"
 )
 
@@ -72,22 +72,11 @@ var codecLimits = func() []*packet.Limits {
 	return []*packet.Limits{nil, {Level: packet.Level31}, &platform, &platform31, &refuse, &ignore}
 }()
 
-// allocated is how many bytes the process has allocated on the heap, as far as
-// the allocator has counted: large allocations at once, small ones in lots.
-func allocated(sample []metrics.Sample) uint64 {
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
-}
-
-// ceiling is what one execution may allocate: a multiple of its input for the
-// packets encoded to compare, and room for lots that others began.
-func ceiling(input int) uint64 { return 1<<20 + 32*uint64(input) }
-
 // FuzzDecode: any bytes, under any limits, decode to a legal packet that comes
 // back byte by byte, or to a typed error; nothing panics, and nothing is
 // allocated by a length that is only claimed.
 func FuzzDecode(f *testing.F) {
-	laws := newDecodeLaws()
+	laws := new(decodeLaws)
 	f.Fuzz(func(t *testing.T, limits byte, data []byte) { laws.hold(t, limits, data) })
 }
 
@@ -95,7 +84,7 @@ func FuzzDecode(f *testing.F) {
 // deterministic, and without the native fuzzer's own cost for each execution.
 func TestDecodeOnMutations(t *testing.T) {
 	m := newMutator(t)
-	laws := newDecodeLaws()
+	laws := new(decodeLaws)
 	n := 300_000
 	if testing.Short() {
 		n = 20_000
@@ -109,7 +98,7 @@ func TestDecodeOnMutations(t *testing.T) {
 // BenchmarkDecodeLaws measures one execution of FuzzDecode, mutation included.
 func BenchmarkDecodeLaws(b *testing.B) {
 	m := newMutator(b)
-	laws := newDecodeLaws()
+	laws := new(decodeLaws)
 	for b.Loop() {
 		limits, data := m.next()
 		laws.hold(b, limits, data)
@@ -119,27 +108,15 @@ func BenchmarkDecodeLaws(b *testing.B) {
 
 // decodeLaws is the property of FuzzDecode, with what it uses again and again.
 type decodeLaws struct {
-	d, again   decoders
-	scratch    []byte
-	third      []byte
-	sample     []metrics.Sample
-	executions int
-}
-
-func newDecodeLaws() *decodeLaws {
-	return &decodeLaws{sample: []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}}
+	d, again decoders
+	scratch  []byte
+	third    []byte
 }
 
 // hold fails t if a law is broken by data under the limits.
 func (l *decodeLaws) hold(t testing.TB, limits byte, data []byte) {
 	lim := codecLimits[int(limits)%len(codecLimits)]
-	// Reading the counter takes longer than decoding, so it is read in turns.
-	l.executions++
-	measured := l.executions%16 == 0
-	var before uint64
-	if measured {
-		before = allocated(l.sample)
-	}
+	defer ceiling.Bytes(1<<20 + 32*len(data)).Hold(t)()
 	for rest := data; len(rest) > 0; {
 		fr, n, need, err := packet.Next(rest, lim)
 		if err != nil {
@@ -160,11 +137,6 @@ func (l *decodeLaws) hold(t testing.TB, limits byte, data []byte) {
 		}
 		l.frame(t, fr, lim)
 		rest = rest[n:]
-	}
-	if measured {
-		if spent := allocated(l.sample) - before; spent > ceiling(len(data)) {
-			t.Fatalf("%d bytes allocated for %d bytes of input", spent, len(data))
-		}
 	}
 }
 

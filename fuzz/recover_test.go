@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"sampan/internal/ceiling"
 	"sampan/session"
 	"sampan/session/logstore"
 	"sampan/session/storetest"
@@ -56,6 +57,7 @@ func damage(d *simdisk.Disk, script []byte) {
 // called corrupt; and what can still be read of it was written, in that order. A log that opened goes on.
 func FuzzLogRecover(f *testing.F) {
 	f.Fuzz(func(t *testing.T, closed bool, sizes, script []byte) {
+		defer ceiling.Bytes(32 << 20).Hold(t)()
 		d := simdisk.New()
 		o := wal.Options{FS: d.FS(), SegmentBytes: wal.MinSegment}
 		l, err := wal.Open("", o)
@@ -154,6 +156,7 @@ func FuzzLogRecover(f *testing.F) {
 // before it. It opens or refuses, and so do its tools; a store that opened is one that works.
 func FuzzStoreRecords(f *testing.F) {
 	f.Fuzz(func(t *testing.T, records []byte) {
+		defer ceiling.Bytes(16 << 20).Hold(t)()
 		d := simdisk.New()
 		o := logstore.Options{FS: d.FS(), SegmentBytes: wal.MinSegment}
 		s, err := logstore.Open("", o)

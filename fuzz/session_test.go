@@ -13,19 +13,37 @@ import (
 
 	"sampan/fuzz/inprocess"
 	"sampan/fuzz/script"
+	"sampan/internal/ceiling"
 )
 
 var hunt = flag.Duration("hunt", 0, "how long TestSessionFixed looks for a script that fails")
 
 var update = flag.Bool("update", false, "write the answers into the scripts, and the seeds made of them")
 
-// FuzzSession: whatever clients do, the broker does what the model says, step by step, and leaves no
-// goroutine behind.
+// FuzzSession: whatever clients do, the broker does what the model says, step by step, leaves no goroutine
+// behind, and allocates no more than is due to so many steps.
 func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := script.Decode(data)
+		defer sessionCeiling(s).Hold(t)()
 		report(t, s, inprocess.Run(t, s))
 	})
+}
+
+// sessionCeiling is what a script may allocate: for each step a connection with its buffers, or a start of the
+// broker, and for each start on a disk the buffers and files of a log.
+func sessionCeiling(s *script.Script) ceiling.Bytes {
+	most := 1<<20 + 64<<10*len(s.Steps)
+	if s.Disk {
+		starts := 1
+		for i := range s.Steps {
+			if k := s.Steps[i].Kind; k == script.Restart || k == script.PowerCut {
+				starts++
+			}
+		}
+		most += 2 << 20 * starts
+	}
+	return ceiling.Bytes(most)
 }
 
 // report fails the test if the script did not end well.

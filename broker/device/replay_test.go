@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sampan/internal/ceiling"
 )
 
 // FuzzReplay opens a registry from any log. data is records, each behind its length in one byte. Either the
@@ -14,6 +16,7 @@ import (
 // written down again, and what was written down is the same.
 func FuzzReplay(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer ceiling.Bytes(8<<20 + 64*len(data)).Hold(t)()
 		l := new(memoryLog)
 		for len(data) > 0 {
 			n := min(int(data[0]), len(data)-1)

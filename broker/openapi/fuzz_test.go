@@ -8,12 +8,15 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"sampan/internal/ceiling"
 )
 
 // FuzzParameters: whatever the parameters of a call that is signed correctly are, the answer is one that a
 // client of the API can read, and never that the broker is at fault. Parameters are written as in an URL.
 func FuzzParameters(f *testing.F) {
 	f.Fuzz(func(t *testing.T, parameters string) {
+		defer ceiling.Bytes(8<<20 + 64*len(parameters)).Hold(t)()
 		p, _ := url.ParseQuery(parameters) // what can be read of it
 		s := start(t)
 		request := httptest.NewRequest("GET", "/?"+s.signed1("GET", p).Encode(), nil)

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -33,6 +34,8 @@ type fuzzing struct {
 	seed               uint64
 	username, password string
 	insecure, quiet    bool
+	slow               bool
+	restart            string
 	replay, save       string
 	output             cli.Output
 }
@@ -50,8 +53,9 @@ func fuzzCommand() *cobra.Command {
 		Short: "look for the bugs of a broker, over the network",
 		Long: `Carry out random conversations of several clients with a broker, any broker, and compare
 each answer with a model of the standard. The clients share topics and client identifiers,
-take each other over, disconnect, and send packets that nobody may send. Two more clients,
-the canaries, notice when the broker crashes, hangs or loses messages.
+take each other over, disconnect, break exchanges of QoS 2 off halfway, and send packets
+that nobody may send. Two more clients, the canaries, notice when the broker crashes, hangs
+or loses messages, also while a third is sent more than it reads.
 
 Each deviation is reported with the statement of MQTT 3.1.1 that it breaks, the packet, and
 the shortest script that shows it, which --replay carries out again. The profile says what
@@ -63,6 +67,8 @@ value: its sessions alice, bob and carol and some retained messages are removed.
 		Example: `sampan fuzz --url mqtt://127.0.0.1:1883 --duration 10m
 # a broker of ours, and the scripts of what was found as files
 sampan fuzz --profile open --save findings
+# keep-alives, and restarts that sessions must survive
+sampan fuzz --slow --restart 'systemctl restart mosquitto' --duration 1h
 # what do two brokers answer differently?
 sampan fuzz --url mqtt://127.0.0.1:1883 --against mqtt://127.0.0.1:1884 --json
 sampan fuzz --replay findings/1.script`,
@@ -81,6 +87,8 @@ sampan fuzz --replay findings/1.script`,
 		f.Var(&o.duration, "duration", "how long to look")
 		f.IntVar(&o.scripts, "scripts", 0, "how many scripts at most; 0: as many as there is time for")
 		f.Uint64Var(&o.seed, "seed", 0, "the same seed makes the same scripts; 0: chosen, and printed")
+		f.BoolVar(&o.slow, "slow", false, "let scripts wait for a second or two, so that keep-alives run out")
+		f.StringVar(&o.restart, "restart", "", "let scripts restart the broker with this shell `COMMAND`, which its sessions must survive")
 		f.Var(&o.patience, "patience", "how long an answer may take before it counts as missing")
 		f.StringVar(&o.replay, "replay", "", "carry out the script in this `FILE` instead")
 		f.StringVar(&o.save, "save", "", "write the script of each deviation into this `DIR`")
@@ -99,14 +107,31 @@ func (o *fuzzing) dialer(to address.Target) network.Dialer {
 	return func(ctx context.Context) (net.Conn, error) { return dial.Dial(ctx, to.URL, options) }
 }
 
+// restarter runs the user's command. What it prints goes to w.
+func (o *fuzzing) restarter(w io.Writer) network.Restarter {
+	return func(ctx context.Context) error {
+		shell := exec.CommandContext(ctx, "sh", "-c", o.restart)
+		shell.Stdout, shell.Stderr = w, w
+		// A broker that the command leaves behind may hold on to its output.
+		shell.WaitDelay = time.Second
+		if err := shell.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
+			return fmt.Errorf("%s: %w", o.restart, err)
+		}
+		return nil
+	}
+}
+
 func (o *fuzzing) run(command *cobra.Command, _ []string) error {
 	rules, _ := model.ByName(o.profile.String())
 	c := &network.Campaign{
 		Dial: o.dialer(o.url), Rules: rules, Duration: time.Duration(o.duration), Scripts: o.scripts, Seed: o.seed,
-		Patience: time.Duration(o.patience), Username: o.username, Password: o.password,
+		Patience: time.Duration(o.patience), Slow: o.slow, Username: o.username, Password: o.password,
 	}
 	if command.Flags().Changed("against") {
 		c.Other = o.dialer(o.other)
+	}
+	if o.restart != "" {
+		c.Restart = o.restarter(command.ErrOrStderr())
 	}
 	if o.replay != "" {
 		return o.again(command, c)

@@ -23,7 +23,8 @@ type Target struct {
 	rules *model.Rules
 	chunk int
 	clock *clock
-	store *brokertest.Store // nil: in memory
+	store *brokertest.Store // survives the broker; nil: sessions are in memory, or on the disk
+	disk  *disk             // nil: none
 	b     *broker.Broker
 	conns [script.Conns]*pipe
 }
@@ -35,9 +36,13 @@ var start = time.Date(2018, time.June, 1, 12, 0, 0, 0, time.UTC)
 var quiet = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))
 
 // New starts a broker for a script. It keeps its sessions in a store that survives it if the script restarts
-// the broker.
+// the broker, and in the log on a simulated disk if the script says so.
 func New(s *script.Script, rules *model.Rules) (*Target, error) {
 	t := &Target{rules: rules, chunk: s.Chunk, clock: &clock{now: start}}
+	if s.Disk {
+		t.disk = newDisk()
+		return t, t.start()
+	}
 	for i := range s.Steps {
 		if s.Steps[i].Kind == script.Restart {
 			t.store = brokertest.NewStore()
@@ -58,6 +63,7 @@ func Options(r *model.Rules) broker.Options {
 		ConnectTimeout: r.ConnectTimeout, MaxSubscriptions: r.MaxSubscriptions,
 		Window: r.Window, QueueMessages: r.Queue,
 		SessionExpiry: r.SessionExpiry, MessageExpiry: r.MessageExpiry,
+		OutboundBytes: r.Outbound, WriteStall: r.WriteStall,
 	}
 	if r.LowerQoS {
 		o.DeliveredQoS = broker.LowerQoS
@@ -94,8 +100,13 @@ func (g *gate) MaySubscribe(filter []byte) broker.Verdict { return g.MayPublish(
 func (t *Target) start() (err error) {
 	o := Options(t.rules)
 	o.Clock = t.clock
-	if t.store != nil {
+	switch {
+	case t.store != nil:
 		o.Store = t.store
+	case t.disk != nil:
+		if o.Store, err = t.disk.open(); err != nil {
+			return fmt.Errorf("the store does not open: %w", err)
+		}
 	}
 	t.b, err = broker.New(o)
 	return err
@@ -105,7 +116,7 @@ func (t *Target) start() (err error) {
 func (t *Target) Send(i int, raw []byte) error {
 	p := t.conns[i]
 	if p == nil {
-		p = newPipe(t.chunk)
+		p = newPipe(t.clock, t.chunk)
 		t.conns[i] = p
 		p.send(raw)
 		return t.b.ServeConn(p)
@@ -134,12 +145,48 @@ func (t *Target) Restart() error {
 	if err := t.stop(); err != nil {
 		return err
 	}
-	t.store.Reopen()
+	if t.store != nil {
+		t.store.Reopen()
+	}
 	return t.start()
 }
 
-// stop shuts the broker down. Its connections must be gone afterwards.
+// PowerCut implements script.Target.
+func (t *Target) PowerCut(i int, raw []byte) (said []byte, err error) {
+	if raw != nil {
+		t.disk.fail()
+		if err := t.Send(i, raw); err != nil {
+			return nil, err
+		}
+		synctest.Wait()
+		said, _ = t.conns[i].receive()
+	}
+	t.disk.cut()
+	for i, p := range t.conns {
+		if p != nil {
+			p.hangUp()
+			t.conns[i] = nil
+		}
+	}
+	synctest.Wait()
+	t.b.Shutdown(context.Background()) // its process is gone, but here its goroutines have to be ended
+	return said, t.start()
+}
+
+// Stall implements script.Target.
+func (t *Target) Stall(i int) error { t.conns[i].read(false); return nil }
+
+// Read implements script.Target.
+func (t *Target) Read(i int) error { t.conns[i].read(true); return nil }
+
+// stop shuts the broker down. Its connections must be gone afterwards. Clients that do not read are cut off
+// before: the broker would wait for them.
 func (t *Target) stop() error {
+	for _, p := range t.conns {
+		if p != nil && p.isStalled() {
+			p.hangUp()
+		}
+	}
 	synctest.Wait()
 	if err := t.b.Shutdown(context.Background()); err != nil {
 		return fmt.Errorf("shutdown: %w", err)
@@ -153,6 +200,11 @@ func (t *Target) Close() error { return t.stop() }
 // Observe implements script.Target.
 func (t *Target) Observe(m *model.Model, _ int) (*model.Deviation, error) {
 	synctest.Wait()
+	if t.disk != nil {
+		if err := t.disk.rest(); err != nil {
+			return nil, err
+		}
+	}
 	for i, p := range t.conns {
 		if p == nil {
 			continue

@@ -13,15 +13,15 @@ type Model struct {
 	limits   [packet.Level311 + 1]*packet.Limits // of the rules, by level; made when first needed
 	now      time.Duration                       // since the beginning
 	conns    map[int]*conn
-	sessions []*session // in the order in which they came to be
-	retained map[string]*message
-	names    int // given to clients without one
-	messages int // published so far
+	sessions []*session            // in the order in which they came to be
+	retained map[string][]*message // by topic: one, or those that it may be
+	names    int                   // given to clients without one
+	messages int                   // published so far
 }
 
 // New returns a broker that nobody has connected to.
 func New(r Rules) *Model {
-	return &Model{rules: r, conns: make(map[int]*conn), retained: make(map[string]*message)}
+	return &Model{rules: r, conns: make(map[int]*conn), retained: make(map[string][]*message)}
 }
 
 // limitsFor returns the restrictions on packets of a connection that has settled on a level, or on none yet.
@@ -37,6 +37,7 @@ func (m *Model) Rules() *Rules { return &m.rules }
 
 // conn is a network connection, from its beginning until the next with its number.
 type conn struct {
+	model     *Model
 	opened    time.Duration
 	heard     time.Duration // when its last packet had arrived
 	in        []byte        // of a packet that has not arrived as a whole
@@ -53,6 +54,9 @@ type conn struct {
 	greeted bool   // CONNACK was seen
 	expects []*expect
 	got     []*delivery // seen on this connection, not acknowledged
+
+	slow slow // what waits while the client does not read
+	mute bool // the client answers PUBREC and PUBREL only when the script says so
 }
 
 func (c *conn) open() bool { return c.ended == "" && !c.closed && !c.cut }
@@ -74,7 +78,7 @@ func (m *Model) Known(i int) bool { return m.conns[i] != nil }
 func (m *Model) dial(i int) *conn {
 	c := m.conns[i]
 	if c == nil || !c.open() {
-		c = &conn{opened: m.now, heard: m.now}
+		c = &conn{model: m, opened: m.now, heard: m.now}
 		m.conns[i] = c
 	}
 	return c
@@ -99,6 +103,10 @@ func (m *Model) Split(i int, raw []byte) (pieces [][]byte) {
 		if err != nil || n == 0 || n >= len(whole) {
 			return append(pieces, raw)
 		}
+		if n <= from { // a whole packet that the broker does not read yet
+			whole, from = whole[n:], from-n
+			continue
+		}
 		end := n - from
 		pieces = append(pieces, raw[:end])
 		raw, whole, from = raw[end:], whole[n:], 0
@@ -109,7 +117,12 @@ func (m *Model) Split(i int, raw []byte) (pieces [][]byte) {
 func (m *Model) Send(i int, raw []byte) {
 	c := m.dial(i)
 	c.in = append(c.in, raw...)
-	for c.open() && len(c.in) > 0 {
+	m.take(c)
+}
+
+// take handles what has arrived, packet by packet, as long as the broker reads.
+func (m *Model) take(c *conn) {
+	for c.open() && len(c.in) > 0 && !c.heldUp() {
 		f, n, need, err := packet.Next(c.in, m.limitsFor(c.level))
 		if err != nil {
 			m.violation(c, err)
@@ -122,6 +135,7 @@ func (m *Model) Send(i int, raw []byte) {
 			return
 		}
 		c.in, c.last = c.in[n:], f.Raw
+		c.may = c.may || m.nearlyOver(c)
 		c.heard = m.now
 		if err := m.receive(c, f); err != nil {
 			m.violation(c, err)
@@ -161,7 +175,7 @@ func (m *Model) receive(c *conn, f packet.Frame) error {
 		c.owe(&expect{kind: packet.TypePingresp, rule: "MQTT-3.12.4-1"})
 	case packet.TypeDisconnect:
 		c.will = nil // [MQTT-3.14.4-3]
-		m.end(c, "MQTT-3.14.4-1")
+		m.end(c, ruleDisconnect)
 	default:
 		var p packet.Ack
 		if err := p.Decode(f, limits); err != nil {
@@ -222,7 +236,7 @@ func (m *Model) end(c *conn, rule string) {
 // Cut tells that a client closes its connection without a word. What it was owed is lost.
 func (m *Model) Cut(i int) {
 	if c := m.conns[i]; c != nil && c.open() {
-		c.cut = true
+		c.cut, c.slow = true, slow{}
 		c.expects = nil
 		m.leave(c)
 	}
@@ -251,11 +265,17 @@ func (m *Model) nextDue() (at time.Duration, due func()) {
 	}
 	for i := range maxConns {
 		c := m.conns[i]
-		if c == nil || !c.open() {
+		if c == nil {
+			continue
+		}
+		if t := m.rules.WriteStall; t > 0 && c.blocked() {
+			next(c.slow.since+t, func() { m.stall(c) })
+		}
+		if !c.open() {
 			continue
 		}
 		if t := m.rules.ConnectTimeout; c.session == nil && t > 0 {
-			next(c.opened+t, func() { m.end(c, "platform: connect timeout") })
+			next(c.opened+t, func() { m.end(c, ruleConnectTimeout) })
 		}
 		if c.session != nil && c.keepAlive > 0 { // [MQTT-3.1.2-24]
 			next(c.heard+c.keepAlive*3/2, func() { m.end(c, "MQTT-3.1.2-24") })
@@ -272,12 +292,18 @@ func (m *Model) nextDue() (at time.Duration, due func()) {
 // maxConns bounds the numbers of connections.
 const maxConns = 16
 
-// Restart tells that the broker is stopped and started again: connections end, sessions stay if they
-// outlive connections [MQTT-4.1.0-1].
-func (m *Model) Restart() {
-	for i := range maxConns {
-		if c := m.conns[i]; c != nil && c.open() {
-			m.end(c, "platform: restart")
-		}
+// nearlyOver reports whether a broker that is a little ahead may see the keep-alive run out.
+func (m *Model) nearlyOver(c *conn) bool {
+	return m.rules.Slack > 0 && c.keepAlive > 0 && m.now-c.heard > c.keepAlive*3/2-m.rules.Slack
+}
+
+// Now is how much time has passed since the beginning.
+func (m *Model) Now() time.Duration { return m.now }
+
+// Hold tells that a client leaves the exchanges of QoS 2 as they are from now on: it answers PUBREC and PUBREL
+// only if the script says so, until its connection ends.
+func (m *Model) Hold(i int) {
+	if m.Open(i) {
+		m.conns[i].mute = true
 	}
 }

@@ -12,12 +12,13 @@ import (
 type session struct {
 	key        string
 	persistent bool
-	subs       map[string]byte // filter: granted QoS
-	flight     []*delivery     // sent above QoS 0 and not acknowledged, in the order of sending
-	queue      []*delivery     // not yet sent
-	maybe      []*delivery     // QoS 0 messages that a broker may have kept while the client was away
-	conn       *conn           // nil: the client is away
-	left       time.Duration   // when its connection ended
+	subs       map[string]byte     // filter: granted QoS
+	flight     []*delivery         // sent above QoS 0 and not acknowledged, in the order of sending
+	queue      []*delivery         // not yet sent
+	maybe      []*delivery         // messages that a broker may have kept while the client was away
+	received   map[uint16]*message // QoS 2 messages of the client, by identifier, until their PUBREL
+	conn       *conn               // nil: the client is away
+	left       time.Duration       // when its connection ended
 }
 
 func (m *Model) find(key string) *session {
@@ -41,12 +42,12 @@ func (m *Model) connect(c *conn, p *packet.Connect) {
 		c.owe(&expect{kind: packet.TypeConnack, code: code, rule: rule})
 	}
 	if pw := m.rules.Password; pw != "" && string(p.Password) != pw {
-		refuse(packet.RefusedCredentials, "platform: wrong password")
+		refuse(packet.RefusedCredentials, ruleCredentials)
 		return
 	}
 	keepAlive := time.Duration(p.KeepAlive) * time.Second
 	if low, high := m.rules.KeepAliveMin, m.rules.KeepAliveMax; keepAlive < low || high > 0 && keepAlive > high {
-		refuse(packet.RefusedIdentifier, "platform: keep-alive out of range")
+		refuse(packet.RefusedIdentifier, ruleKeepAlive)
 		return
 	}
 	key := string(p.ClientID)
@@ -103,7 +104,7 @@ func (m *Model) leave(c *conn) {
 	}
 	if w := c.will; w != nil { // [MQTT-3.1.2-8]
 		c.will = nil
-		m.route(c, w)
+		m.route(w, c)
 		if s != nil && !m.rules.Strict { // a client may see its own, if the connection is still there
 			m.ownWill(c, s, w)
 		}

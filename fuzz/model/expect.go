@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"sampan/packet"
 )
@@ -25,7 +26,12 @@ type expect struct {
 	copied     bool              // PUBLISH: a further copy for an overlapping subscription
 }
 
-func (c *conn) owe(e *expect) { c.expects = append(c.expects, e) }
+func (c *conn) owe(e *expect) {
+	c.expects = append(c.expects, e)
+	if c.slow.stalled {
+		c.wait(len(e.packet()))
+	}
+}
 
 // String describes what is expected, like Describe does for what has come.
 func (e *expect) String() string {
@@ -78,10 +84,10 @@ func (e *expect) packet() []byte {
 }
 
 // Play makes the model do its own bidding: it returns what a broker would now send on a connection, with the
-// smallest free packet identifiers, and whether it then closes the connection. Nothing is left to observe.
+// smallest free packet identifiers, and whether it then closes the connection. What may come later is left.
 func (m *Model) Play(i int) (packets [][]byte, closed bool) {
 	c := m.conns[i]
-	if c == nil {
+	if c == nil || c.unseen() {
 		return nil, false
 	}
 	for {
@@ -109,7 +115,7 @@ func (m *Model) Play(i int) (packets [][]byte, closed bool) {
 			m.Send(i, answer)
 		}
 	}
-	c.expects = nil
+	c.expects = slices.DeleteFunc(c.expects, func(e *expect) bool { return e.done || !e.late })
 	if c.ended != "" && !c.closed && !c.cut {
 		c.closed = true
 		return packets, true

@@ -10,7 +10,7 @@ import (
 
 // Deviation is a broken rule.
 type Deviation struct {
-	Rule string // the statement's id, or "platform: ..."
+	Rule string // the statement's id: MQTT-..., or IOT-... where the rule is not the standard's
 	Conn int    // the connection on which it showed
 	Text string // what is wrong
 	Got  []byte // the packet that shows it, if it is one
@@ -109,11 +109,12 @@ var strayRules = map[packet.Type]string{
 
 // byReturn is the client's part in QoS 2.
 func (m *Model) byReturn(c *conn, got *expect) []byte {
-	switch got.kind {
-	case packet.TypePubrec:
+	switch {
+	case c.mute:
+	case got.kind == packet.TypePubrec:
 		a := packet.Ack{Type: packet.TypePubrel, ID: got.id}
 		return a.AppendTo(nil)
-	case packet.TypePubrel:
+	case got.kind == packet.TypePubrel:
 		a := packet.Ack{Type: packet.TypePubcomp, ID: got.id}
 		return a.AppendTo(nil)
 	}
@@ -184,6 +185,9 @@ func (m *Model) observePublish(i int, c *conn, f packet.Frame, bad func(string, 
 			match = e
 			break
 		}
+	}
+	if same == nil && c.ended != "" {
+		return bad(c.ended, "the broker goes on with a connection that it has to close", nil)
 	}
 	if same == nil {
 		rule, text := m.stray(c, topic, string(p.Payload))
@@ -299,11 +303,11 @@ func (m *Model) Closed(i int) *Deviation {
 	if c == nil || c.closed || c.cut {
 		return nil
 	}
-	defer func() { c.closed = true }()
+	defer func() { c.closed, c.slow = true, slow{} }()
 	if c.ended != "" {
 		return nil
 	}
-	if c.may {
+	if c.may || m.nearlyOver(c) {
 		m.end(c, "MQTT-4.8.0-1")
 		return nil
 	}
@@ -328,7 +332,7 @@ func (c *conn) first() *expect {
 // should have been closed. nil: all is as it should be.
 func (m *Model) Missing(i int) *Deviation {
 	c := m.conns[i]
-	if c == nil || c.cut {
+	if c == nil || c.cut || c.unseen() {
 		return nil
 	}
 	if e := c.first(); e != nil {
@@ -349,6 +353,9 @@ func (m *Model) Missing(i int) *Deviation {
 // Settle forgets what has come, and what may have come but has not, on every connection.
 func (m *Model) Settle() {
 	for _, c := range m.conns {
+		if c.slow.stalled {
+			continue // nobody looks
+		}
 		c.expects = slices.DeleteFunc(c.expects, func(e *expect) bool { return e.done || !e.late })
 	}
 }

@@ -15,6 +15,7 @@ type message struct {
 	retain         bool // as the publisher has set it
 	from           *conn
 	at             time.Duration // when it was published
+	unreleased     bool          // QoS 2: PUBREL has not come, and a broker may deliver it now or then
 }
 
 // delivery is a message on its way to one session.
@@ -27,6 +28,7 @@ type delivery struct {
 	sent   bool   // the broker has sent it, or should have
 	seen   bool   // it was seen
 	doubt  bool   // a broker may have sent it where nobody could see it
+	unsure bool   // a broker need not have it for this session
 	phase2 bool   // QoS 2: PUBREC was sent
 }
 
@@ -36,22 +38,28 @@ func (m *Model) publish(c *conn, p *packet.Publish) {
 		return // QoS 2, dropped by configuration
 	}
 	switch p.QoS { // [MQTT-3.3.4-1]
-	case 1:
-		c.owe(&expect{kind: packet.TypePuback, id: p.ID, rule: "MQTT-4.3.2-2"})
+	case 1: // behind what the client itself receives of it
+		defer c.owe(&expect{kind: packet.TypePuback, id: p.ID, rule: "MQTT-4.3.2-2"})
 	case 2:
 		c.owe(&expect{kind: packet.TypePubrec, id: p.ID, rule: "MQTT-4.3.3-2"})
-		c.owe(&expect{kind: packet.TypePubcomp, id: p.ID, rule: "MQTT-4.3.3-2"})
+		if c.session.received[p.ID] != nil {
+			return // the same message again [MQTT-4.3.3-2]
+		}
 	}
 	topic := string(p.Topic)
 	c.may = c.may || !m.rules.Strict && m.reserved(topic)
+	msg := &message{topic: topic, payload: string(p.Payload), qos: p.QoS, retain: p.Retain, unreleased: p.QoS == 2}
+	if p.QoS == 2 {
+		c.session.receive(p.ID, msg)
+	}
 	if m.rules.forbidden(topic) {
 		return // acknowledged and dropped [MQTT-3.3.5-2]
 	}
-	m.route(c, &message{topic: topic, payload: string(p.Payload), qos: p.QoS, retain: p.Retain, from: c})
+	m.route(msg, c)
 }
 
 // route adds a message to every session that has a matching subscription [MQTT-4.5.0-1].
-func (m *Model) route(from *conn, msg *message) {
+func (m *Model) route(msg *message, from *conn) {
 	m.messages++
 	msg.number, msg.at, msg.from = m.messages, m.now, from
 	if msg.retain && m.rules.Retain {
@@ -90,11 +98,13 @@ func (m *Model) deliver(s *session, d *delivery) {
 	switch {
 	case d.qos == 0:
 		if s.conn != nil {
-			m.send(s, d)
+			if s.conn.room(d.size()) { // or it is dropped: a slow client harms nobody else
+				m.send(s, d)
+			}
 		} else if !m.rules.Strict { // nobody is there to have it, but a broker may keep it
 			s.maybe = append(s.maybe, d)
 		}
-	case s.conn != nil && len(s.queue) == 0 && m.windowOpen(s):
+	case s.conn != nil && len(s.queue) == 0 && m.windowOpen(s) && s.conn.room(d.size()):
 		m.send(s, d)
 	default: // [MQTT-3.1.2-5]
 		if most := m.rules.Queue; most > 0 && len(s.queue) >= most {
@@ -122,7 +132,8 @@ func (m *Model) send(s *session, d *delivery) {
 	case d.retain:
 		e.rule = "MQTT-3.3.1-6"
 	}
-	e.optional = !m.rules.Strict && s.conn.ended == "" && m.reserved(d.m.topic)
+	e.late = d.m.unreleased || d.unsure
+	e.optional = e.late || !m.rules.Strict && s.conn.ended == "" && m.reserved(d.m.topic)
 	s.conn.owe(e)
 	if !again {
 		for _, qos := range d.copies {
@@ -154,7 +165,7 @@ func (m *Model) resume(s *session) {
 
 // pump sends what waits, as far as the window allows.
 func (m *Model) pump(s *session) {
-	for s.conn != nil && len(s.queue) > 0 && m.windowOpen(s) {
+	for s.conn != nil && len(s.queue) > 0 && m.windowOpen(s) && s.conn.room(1) {
 		d := s.queue[0]
 		s.queue = s.queue[1:]
 		if t := m.rules.MessageExpiry; t > 0 && m.now >= d.m.at+t {
@@ -170,11 +181,7 @@ func (m *Model) acknowledge(c *conn, p *packet.Ack) {
 	s := c.session
 	i := slices.IndexFunc(s.flight, func(d *delivery) bool { return d.id == p.ID })
 	if p.Type == packet.TypePubrel {
-		// The second half of an exchange that publish has begun, or of none: then the standard is silent.
-		if c.owed(packet.TypePubcomp) == nil {
-			c.may = true
-			c.owe(&expect{kind: packet.TypePubcomp, id: p.ID, optional: true, late: true})
-		}
+		m.release(c, p.ID)
 		return
 	}
 	if i < 0 || (p.Type == packet.TypePuback) != (s.flight[i].qos == 1) {
@@ -196,6 +203,9 @@ func (m *Model) acknowledge(c *conn, p *packet.Ack) {
 	c.got = slices.DeleteFunc(c.got, func(o *delivery) bool { return o == d })
 	m.pump(s)
 }
+
+// size is how many bytes the PUBLISH has.
+func (d *delivery) size() int { return len((&expect{kind: packet.TypePublish, d: d}).packet()) }
 
 // Acknowledge returns the packet that acknowledges the n-th, from 0, of the messages that a connection has
 // received and not acknowledged. It is nil if there are fewer.

@@ -31,6 +31,8 @@ type Rules struct {
 	MaxSubscriptions int           // of one session
 	Window           int           // QoS 1 messages sent and not acknowledged, of one session
 	Queue            int           // QoS 1 messages that wait in one session; beyond it the oldest is dropped
+	Outbound         int           // bytes that wait for a client that does not read
+	WriteStall       time.Duration // a client that takes nothing for so long is disconnected
 	SessionExpiry    time.Duration // without a connection
 	MessageExpiry    time.Duration // of a QoS 1 message that waits
 
@@ -38,6 +40,10 @@ type Rules struct {
 	Forbidden string
 	// Password is what every client must send. Empty: none is asked for.
 	Password string
+
+	// Slack is how early a broker may be at the end of a keep-alive, as far as the model can tell: over a
+	// network nobody knows to the millisecond when it has received a packet.
+	Slack time.Duration
 
 	// Foreign reports topics that others use at the same time, whose messages say nothing. nil: none.
 	Foreign func(topic string) bool
@@ -52,7 +58,7 @@ func Open() Rules {
 	return Rules{
 		Name: "open", Limits: l, Strict: true, LowerQoS: true,
 		ConnectTimeout: 10 * time.Second, MaxSubscriptions: 10_000, Window: 4096, Queue: 10_000,
-		SessionExpiry: week, MessageExpiry: week,
+		SessionExpiry: week, MessageExpiry: week, WriteStall: 30 * time.Second,
 	}
 }
 
@@ -80,6 +86,13 @@ func Small() Rules {
 	return r
 }
 
+// Tight is Small with room for a handful of packets towards a client that does not read.
+func Tight() Rules {
+	r := Small()
+	r.Name, r.Outbound = "tight", 64
+	return r
+}
+
 // Standard is MQTT 3.1.1 without restrictions, as a general broker serves it. What such a broker may
 // choose is not held against it.
 func Standard() Rules {
@@ -88,7 +101,7 @@ func Standard() Rules {
 	}
 }
 
-// ByName returns the rules called so: platform, open, small or standard.
+// ByName returns the rules called so: platform, open, small, tight or standard.
 func ByName(name string) (Rules, bool) {
 	switch name {
 	case "platform":
@@ -97,6 +110,8 @@ func ByName(name string) (Rules, bool) {
 		return Open(), true
 	case "small":
 		return Small(), true
+	case "tight":
+		return Tight(), true
 	case "standard":
 		return Standard(), true
 	}

@@ -43,7 +43,7 @@ func run() error {
 	}
 	defer os.RemoveAll(dir)
 	// What is committed, so that half an edit does not count as a bug.
-	archive := exec.Command("git", "archive", "HEAD", "go.mod", "go.sum", "packet", "topictree", "session", "broker", "tlsconf", "fuzz")
+	archive := exec.Command("git", "archive", "HEAD", "go.mod", "go.sum", "packet", "topictree", "session", "broker", "tlsconf", "internal", "fuzz")
 	tree, err := archive.Output()
 	if err != nil {
 		return fmt.Errorf("git archive: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,11 @@ type Campaign struct {
 	Username string        // for brokers that ask for credentials
 	Password string
 
+	// Slow lets scripts wait, so that keep-alives run out. That takes seconds, and most of the time.
+	Slow bool
+	// Restart stops the broker and starts it again, which scripts then do. Sessions with CleanSession 0, and
+	// retained messages, must survive it. nil: they do not.
+	Restart Restarter
 	// Other is a second broker on which every script is carried out too; nil: none.
 	Other Dialer
 	// Progress is called about every second; nil: it is not.
@@ -63,36 +69,48 @@ type Report struct {
 // Run carries out the campaign. It ends early with an error if the broker cannot be reached at all; a broker
 // that crashes or hangs later is a finding, and the end.
 func (c *Campaign) Run(ctx context.Context) (*Report, error) {
-	r := &run{c: c, found: make(map[string]*Finding), differ: make(map[string]*Finding),
-		maker:  &maker{rnd: rand.New(rand.NewPCG(c.Seed, 1)), profile: c.Rules.Name, effects: make(map[string]bool), avoid: make(map[string]bool)},
-		report: &Report{Profile: c.Rules.Name, Seed: c.Seed, Deviations: []*Finding{}}}
-	patience := c.Patience
-	if patience == 0 {
-		patience = 2 * time.Second
+	r := c.begin()
+	r.maker = &maker{
+		rnd: rand.New(rand.NewPCG(c.Seed, 1)), rules: &c.Rules, slow: c.Slow, restarts: c.Restart != nil,
+		effects: make(map[string]bool), avoid: make(map[string]bool),
 	}
-	r.target = r.on(c.Dial, patience)
 	if c.Other != nil {
-		r.other = r.on(c.Other, patience)
+		r.other = r.on(c.Other)
 	}
-	r.birds = &canaries{dial: c.Dial, patience: patience, user: c.Username, pass: c.Password}
 	defer r.birds.close()
 	return r.report, r.loop(ctx)
 }
 
-// run is a campaign under way.
-type run struct {
-	c      *Campaign
-	target *Target
-	other  *Target
-	birds  *canaries
-	maker  *maker
-	report *Report
-	found  map[string]*Finding
-	differ map[string]*Finding
+// begin makes what a run and the replay of a script have in common.
+func (c *Campaign) begin() *run {
+	r := &run{c: c, found: make(map[string]*Finding), differ: make(map[string]*Finding), patience: c.Patience,
+		report: &Report{Profile: c.Rules.Name, Seed: c.Seed, Deviations: []*Finding{}}}
+	if r.patience == 0 {
+		r.patience = 2 * time.Second
+	}
+	r.birds = &canaries{dial: c.Dial, patience: r.patience, user: c.Username, pass: c.Password}
+	r.target = r.on(c.Dial)
+	if c.Restart != nil {
+		r.target.Restarter = r.restart
+	}
+	return r
 }
 
-func (r *run) on(d Dialer, patience time.Duration) *Target {
-	return &Target{Dial: d, Patience: patience, Username: r.c.Username, Password: r.c.Password}
+// run is a campaign under way.
+type run struct {
+	c        *Campaign
+	target   *Target
+	other    *Target
+	birds    *canaries
+	maker    *maker
+	patience time.Duration
+	report   *Report
+	found    map[string]*Finding
+	differ   map[string]*Finding
+}
+
+func (r *run) on(d Dialer) *Target {
+	return &Target{Dial: d, Patience: r.patience, Username: r.c.Username, Password: r.c.Password}
 }
 
 // checkEvery is after how many scripts the canaries sing.
@@ -103,6 +121,11 @@ func (r *run) loop(ctx context.Context) error {
 	defer func() { r.report.Seconds = time.Since(begin).Seconds() }()
 	if h := r.birds.sing(ctx); h != nil {
 		return h
+	}
+	if r.c.Rules.Name != "platform" { // which slows down who sends so much
+		if h := r.birds.besideDeaf(ctx); h != nil {
+			r.unwell(h, &script.Script{Profile: r.c.Rules.Name})
+		}
 	}
 	told := begin
 	for time.Since(begin) < r.c.Duration && (r.c.Scripts == 0 || r.report.Scripts < r.c.Scripts) && ctx.Err() == nil {
@@ -119,7 +142,7 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		if res.Deviation != nil || res.Err != nil {
 			r.note(ctx, s, res)
-		} else if r.other != nil {
+		} else if r.other != nil && !restarts(s) {
 			r.compare(ctx, s)
 		}
 		if r.report.Scripts%checkEvery == 0 || res.Err != nil {
@@ -143,7 +166,7 @@ func (r *run) loop(ctx context.Context) error {
 func (r *run) play(ctx context.Context, t *Target, s *script.Script) script.Result {
 	t.Begin(ctx)
 	rules := r.c.Rules
-	rules.Foreign = foreign
+	rules.Foreign, rules.Slack = foreign, slack
 	res := script.Run(s, rules, t)
 	said := t.Said
 	t.clean(ctx, s)
@@ -172,6 +195,9 @@ func firstWords(s string, n int) string {
 // tries bounds the scripts that are carried out to reduce one.
 const tries = 150
 
+// minPatience is how long an answer may take at least while a script is reduced.
+const minPatience = 250 * time.Millisecond
+
 // note makes a finding of a deviation that is new: it repeats the script, and reduces it.
 func (r *run) note(ctx context.Context, s *script.Script, res script.Result) {
 	k := key(s, res)
@@ -191,6 +217,8 @@ func (r *run) note(ctx context.Context, s *script.Script, res script.Result) {
 	if !f.Repeats {
 		return
 	}
+	// What is missing has to be waited for in every try. Whether it really is, is seen in the end.
+	r.target.Patience = min(r.patience, max(minPatience, r.patience/8))
 	best := script.Minimise(s, tries, func(shorter *script.Script) bool {
 		if ctx.Err() != nil {
 			return false
@@ -198,6 +226,7 @@ func (r *run) note(ctx context.Context, s *script.Script, res script.Result) {
 		res := r.play(ctx, r.target, shorter)
 		return (res.Deviation != nil || res.Err != nil) && key(shorter, res) == k
 	})
+	r.target.Patience = r.patience
 	if last := r.play(ctx, r.target, best); (last.Deviation != nil || last.Err != nil) && key(best, last) == k {
 		f.fill(best, last, r.target.Said)
 	}
@@ -226,6 +255,11 @@ func (r *run) unwell(h *Health, s *script.Script) {
 	f := &Finding{Rule: h.What, Text: h.Err.Error(), Script: s.String(), Transcript: r.target.Said, Count: 1}
 	r.found[h.What] = f
 	r.report.Deviations = append(r.report.Deviations, f)
+}
+
+// restarts reports whether a script restarts the broker: there is only one that can be.
+func restarts(s *script.Script) bool {
+	return slices.ContainsFunc(s.Steps, func(st script.Step) bool { return st.Kind == script.Restart })
 }
 
 // compare carries out a script that was in order on the second broker.
@@ -283,12 +317,9 @@ func effect(said []string) string {
 
 // Replay carries out one script and returns what became of it, with the transcript.
 func (c *Campaign) Replay(ctx context.Context, s *script.Script) (*Finding, []string) {
-	r := &run{c: c}
-	patience := c.Patience
-	if patience == 0 {
-		patience = 2 * time.Second
-	}
-	t := r.on(c.Dial, patience)
+	r := c.begin()
+	defer r.birds.close()
+	t := r.target
 	s = credentials(s, c.Username, c.Password)
 	res := r.play(ctx, t, s)
 	if res.Deviation == nil && res.Err == nil {

@@ -37,7 +37,7 @@ type canary struct {
 
 // Health is what the canaries say of a broker that is not well.
 type Health struct {
-	What string // crash, hang, lost, refused
+	What string // crash, hang, lost, refused, deaf
 	Err  error
 }
 
@@ -57,7 +57,7 @@ func (cs *canaries) sing(ctx context.Context) *Health {
 	cs.number++
 	text := fmt.Sprintf("song %d", cs.number)
 	p := packet.Publish{Topic: []byte(canaryTopic + "song"), Payload: []byte(text), QoS: 1, ID: uint16(cs.number%65535) + 1}
-	if _, err := cs.a.nc.Write(p.AppendTo(nil)); err != nil {
+	if err := cs.a.write(p.AppendTo(nil), cs.patience); err != nil {
 		return cs.fallen(ctx, err)
 	}
 	if _, err := cs.a.until(cs.patience, packet.TypePuback); err != nil {
@@ -134,6 +134,13 @@ func (cs *canaries) connect(ctx context.Context, name string) (*canary, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// write sends bytes, which the broker takes within the patience.
+func (c *canary) write(raw []byte, patience time.Duration) error {
+	c.nc.SetWriteDeadline(time.Now().Add(patience))
+	_, err := c.nc.Write(raw)
+	return err
 }
 
 // until returns the next packet, which must be of that type.

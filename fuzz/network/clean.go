@@ -1,6 +1,7 @@
 package network
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -76,7 +77,12 @@ func left(s *script.Script) (names, topics []string) {
 			}
 			continue
 		}
-		f, n, _, err := packet.Next(st.Raw, nil)
+		// A broker that lets DUP at QoS 0 pass keeps the message, too.
+		raw := bytes.Clone(st.Raw)
+		if len(raw) > 0 && packet.Type(raw[0]>>4) == packet.TypePublish {
+			raw[0] &^= 0x08
+		}
+		f, n, _, err := packet.Next(raw, nil)
 		var p packet.Publish
 		if err == nil && n > 0 && f.Type() == packet.TypePublish && p.Decode(f, nil) == nil && p.Retain {
 			add(&topics, "t", string(p.Topic))

@@ -2,6 +2,7 @@ package network
 
 import (
 	"math/rand/v2"
+	"time"
 
 	"sampan/fuzz/model"
 	"sampan/fuzz/script"
@@ -10,11 +11,13 @@ import (
 
 // maker makes scripts: new ones, and others by changing those that had a new effect.
 type maker struct {
-	rnd     *rand.Rand
-	profile string
-	corpus  [][]byte        // encoded scripts
-	effects map[string]bool // that have been seen
-	avoid   map[string]bool // rules whose violation the broker is known to tolerate: finding that again takes time
+	rnd      *rand.Rand
+	rules    *model.Rules
+	slow     bool            // scripts may wait
+	restarts bool            // scripts may restart the broker
+	corpus   [][]byte        // encoded scripts
+	effects  map[string]bool // that have been seen
+	avoid    map[string]bool // rules whose violation the broker is known to tolerate: finding that again takes time
 }
 
 // steps bounds a new script. Long ones find no more and cost more.
@@ -67,22 +70,67 @@ func (k *maker) learn(code []byte, effect string) {
 	}
 }
 
-// fit leaves out what cannot be done over a network, or is not defined for every broker: time is real,
-// a broker cannot be restarted, and MQTT 3.1 leaves open what a client without a name is told.
+// Waits are few and short: each is real. The longer one is more than the shortest keep-alive allows.
+const (
+	waits     = 2
+	shortWait = time.Second
+	longWait  = 2 * time.Second
+)
+
+// fit leaves out what cannot be done over a network, or is not defined for every broker: MQTT 3.1 leaves open
+// what a client without a name is told.
 func (k *maker) fit(s *script.Script) *script.Script {
-	out := &script.Script{Profile: k.profile}
+	out := &script.Script{Profile: k.rules.Name}
+	waited, restarted := 0, false
 	for _, st := range s.Steps {
-		if st.Kind == script.Wait || st.Kind == script.Restart || len(out.Steps) >= 3*steps {
-			continue
+		if len(out.Steps) >= 3*steps {
+			break
 		}
 		st.Join = false
-		if rule := model.Violates(st.Raw); st.Kind == script.Send &&
-			(k.avoid[rule] || k.profile == "standard" && old(st.Raw) || rule == string(packet.RuleClientID31) || !whole(st.Raw)) {
-			continue
+		switch st.Kind {
+		case script.Wait:
+			if waited++; !k.slow || waited > waits {
+				continue
+			}
+			if st.For = shortWait; waited == 1 {
+				st.For = longWait
+			}
+		case script.Restart, script.PowerCut:
+			if !k.restarts || restarted {
+				continue
+			}
+			restarted = true
+			st = script.Step{Kind: script.Restart}
+		case script.Stall, script.Read, script.Hold:
+			if !k.rules.QoS2 {
+				continue
+			}
+			st.Kind = script.Hold
+		case script.Send:
+			rule := model.Violates(st.Raw)
+			if k.avoid[rule] || k.rules.Name == "standard" && old(st.Raw) || rule == string(packet.RuleClientID31) || !whole(st.Raw) {
+				continue
+			}
+			if k.slow && k.rules.KeepAliveMin == 0 {
+				st.Raw = shortKeepAlive(st.Raw)
+			}
 		}
 		out.Steps = append(out.Steps, st)
 	}
+	if k.rules.QoS2 {
+		halves(out)
+	}
 	return out
+}
+
+// shortKeepAlive makes the keep-alive of a CONNECT that has one the shortest that there is.
+func shortKeepAlive(raw []byte) []byte {
+	p, ok := connectOf(raw)
+	if !ok || p.KeepAlive == 0 || p.KeepAlive > 30 {
+		return raw
+	}
+	p.KeepAlive = 1
+	return p.AppendTo(nil)
 }
 
 // old reports a CONNECT of MQTT 3.1, which a broker for 3.1.1 need not know: the protocol name is another

@@ -17,14 +17,23 @@ import (
 // Dialer makes a connection to a broker.
 type Dialer func(ctx context.Context) (net.Conn, error)
 
+// Restarter restarts a broker.
+type Restarter func(ctx context.Context) error
+
+// slack is how much the model's clock and the broker's may differ: packets take their time.
+const slack = 300 * time.Millisecond
+
 // Target is a broker somewhere on which scripts are carried out. It implements script.Target.
 type Target struct {
 	Dial Dialer
 	// Patience is how long an answer may take before it counts as missing. Default 2 s.
 	Patience time.Duration
+	// Restarter stops the broker, starts it again, and returns when it takes connections. nil: nobody does.
+	Restarter Restarter
 	// Username and Password are put into every CONNECT that has none, if Username is not empty.
 	Username, Password string
 
+	began time.Time // when the script did
 	ctx   context.Context
 	conns [script.Conns]*conn
 	news  chan arrival
@@ -48,7 +57,7 @@ type arrival struct {
 // Begin makes the target ready for a script. Connections of the one before are closed.
 func (t *Target) Begin(ctx context.Context) {
 	t.End()
-	t.ctx, t.news, t.Said = ctx, make(chan arrival, 4096), nil
+	t.ctx, t.news, t.Said, t.began = ctx, make(chan arrival, 4096), nil, time.Now()
 	if t.Patience == 0 {
 		t.Patience = 2 * time.Second
 	}
@@ -103,6 +112,13 @@ func (t *Target) open(i int) (*conn, error) {
 	return c, nil
 }
 
+// tick moves the model's clock to the present.
+func (t *Target) tick(m *model.Model) {
+	if d := time.Since(t.began) - m.Now(); d > 0 {
+		m.Wait(d)
+	}
+}
+
 // Send implements script.Target.
 func (t *Target) Send(i int, raw []byte) (err error) {
 	c := t.conns[i]
@@ -155,16 +171,11 @@ func (t *Target) Wait(d time.Duration) error {
 	}
 }
 
-// ErrNoRestart is returned for a script that restarts the broker: that is for those who run it.
-var ErrNoRestart = errors.New("a broker over the network cannot be restarted")
-
-// Restart implements script.Target.
-func (t *Target) Restart() error { return ErrNoRestart }
-
 // Observe implements script.Target. Each client that has sent something asks for a sign of life, which comes
 // after the answers; then the others do, after what the first has set going. Nothing more is waited for when
 // all that the model says must come has come.
 func (t *Target) Observe(m *model.Model, _ int) (*model.Deviation, error) {
+	t.tick(m)
 	for _, acting := range []bool{true, false} {
 		for i, c := range t.conns {
 			if c == nil || c.acted != acting || !m.Accepted(i) || m.Quiet(i) {
@@ -233,6 +244,7 @@ func (t *Target) take(m *model.Model, a arrival) *model.Deviation {
 	if t.conns[a.i] != a.c {
 		return nil // of an earlier connection
 	}
+	t.tick(m)
 	if a.err != nil {
 		t.conns[a.i] = nil
 		a.c.nc.Close()

@@ -5,7 +5,7 @@ import "time"
 // The words of encoded scripts. They are few, so that clients meet, and chosen so that topics and filters
 // match, overlap and just miss one another. A longer list only at its end: the seeds hold indexes.
 
-var profiles = [...]string{"open", "platform", "small"}
+var profiles = [...]string{"open", "platform", "small", "tight"}
 
 var chunks = [...]int{0, 1, 2, 7}
 

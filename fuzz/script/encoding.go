@@ -8,14 +8,15 @@ import (
 	"sampan/packet"
 )
 
-// A script as bytes: one for the profile and the chunks, then for each step an operation with its
-// arguments. Any bytes are a script; arguments that are missing are 0.
+// A script as bytes: one for the profile (bits 0-1), the chunks (2-3) and the disk (4), then for each step an
+// operation with its arguments. Any bytes are a script; arguments that are missing are 0.
 //
 //	operation  bits 0-3 what, bits 4-5 which connection, bit 6 joined, bit 7 CleanSession of a CONNECT that
 //	           the decoder puts before the first packet of a connection
 const (
 	opConnect     = 0  // client and flags
-	opPublish     = 1  // topic, and QoS, flags and identifier; 2 and 3 too
+	opPublish     = 1  // topic, and QoS, flags and identifier; 2 too
+	opManner      = 3  // bits 0-1: stall, read, hold, stall
 	opSubscribe   = 4  // one byte for each filter; 5 too
 	opUnsubscribe = 6  // one byte for each filter
 	opAck         = 7  // which one; 8 too
@@ -23,7 +24,7 @@ const (
 	opDisconnect  = 10 //
 	opCut         = 11 //
 	opWait        = 12 // how long
-	opRestart     = 13 //
+	opRestart     = 13 // instead of a connection: 0 restart, 1 power cut, 2 and 3 power cut during the next packet
 	opBroken      = 14 // what is wrong with the packet, and a number
 	opRaw         = 15 // length and bytes
 )
@@ -36,6 +37,7 @@ type decoder struct {
 	s         *Script
 	data      []byte
 	connected [4]bool // as far as the decoder can tell
+	failing   bool    // the power fails during the next packet
 }
 
 // Decode makes a script of any bytes.
@@ -44,6 +46,7 @@ func Decode(data []byte) *Script {
 	head := int(d.next())
 	d.s.Profile = profiles[head&3%len(profiles)]
 	d.s.Chunk = chunks[head>>2&3]
+	d.s.Disk = head&0x10 != 0
 	for len(d.data) > 0 && len(d.s.Steps) < MaxSteps {
 		d.step()
 	}
@@ -72,7 +75,16 @@ func (d *decoder) step() {
 		st = Step{Kind: Wait, For: waits[int(d.next())%len(waits)]}
 	case opRestart:
 		st = Step{Kind: Restart}
+		switch {
+		case conn == 1:
+			st.Kind = PowerCut
+		case conn > 1:
+			d.failing = true
+			return
+		}
 		d.connected = [4]bool{}
+	case opManner:
+		st = Step{Kind: [...]Kind{Stall, Read, Hold, Stall}[d.next()&3], Conn: conn}
 	case opAck, opAck + 1:
 		st = Step{Kind: Ack, Conn: conn, N: int(d.next() & 7)}
 	case opConnect:
@@ -99,6 +111,11 @@ func (d *decoder) step() {
 	if st.Kind == Send && len(st.Raw) == 0 {
 		return
 	}
+	if d.failing && st.Kind == Send {
+		d.failing, d.connected = false, [4]bool{}
+		st.Kind, st.Join = PowerCut, false
+	}
+	d.s.Disk = d.s.Disk || st.Kind == PowerCut
 	if n := len(d.s.Steps); st.Join && (n == 0 || d.s.Steps[n-1].Kind != Send || d.s.Steps[n-1].Conn != conn) {
 		st.Join = false
 	}
@@ -171,6 +188,9 @@ func Encode(s *Script) ([]byte, bool) {
 		return nil, false
 	}
 	out := []byte{byte(profile | chunk<<2)}
+	if s.Disk {
+		out[0] |= 0x10
+	}
 	for i := range s.Steps {
 		code, ok := encodeStep(out, s, i)
 		if !ok {
@@ -186,6 +206,15 @@ func Encode(s *Script) ([]byte, bool) {
 func encodeStep(before []byte, s *Script, i int) ([]byte, bool) {
 	st := &s.Steps[i]
 	base := byte(st.Conn&3) << 4
+	if st.Kind == PowerCut && st.Raw != nil {
+		plain := *s
+		plain.Steps = slices.Clone(s.Steps[:i+1])
+		plain.Steps[i].Kind = Send
+		code, ok := encodeStep(before, &plain, i)
+		code = append([]byte{2<<4 | opRestart}, code...)
+		got := Decode(append(before[:len(before):len(before)], code...)).Steps
+		return code, ok && len(got) == i+1 && sameStep(&got[i], st)
+	}
 	if st.Join {
 		base |= 0x40
 	}
@@ -202,6 +231,14 @@ func encodeStep(before []byte, s *Script, i int) ([]byte, bool) {
 		return []byte{base | opCut}, good(base | opCut)
 	case st.Kind == Restart:
 		return []byte{opRestart}, true
+	case st.Kind == PowerCut:
+		return []byte{1<<4 | opRestart}, true
+	case st.Kind == Stall:
+		return []byte{base | opManner, 0}, true
+	case st.Kind == Read:
+		return []byte{base | opManner, 1}, true
+	case st.Kind == Hold:
+		return []byte{base | opManner, 2}, true
 	case st.Kind == Wait:
 		at := slices.Index(waits[:], st.For)
 		return []byte{opWait, byte(at)}, at >= 0

@@ -22,6 +22,10 @@ func Minimise(s *Script, tries int, fails func(*Script) bool) *Script {
 		whole.Chunk = 0
 		attempt(whole)
 	}
+	if whole := best; whole.Disk && !slices.ContainsFunc(whole.Steps, func(s Step) bool { return s.Kind == PowerCut }) {
+		whole.Disk = false
+		attempt(whole)
+	}
 	for size := max(1, len(best.Steps)/2); ; size /= 2 {
 		for at := len(best.Steps) - size; at >= 0; at-- {
 			if at+size > len(best.Steps) {

@@ -15,7 +15,7 @@ func Random(seed uint64, steps int) *Script {
 // argument. Operations come as often as they are worth: much publishing and acknowledging, now and then a
 // broken packet. Most of it is about few topics, filters and clients, at QoS 1, so that things happen.
 func Bytes(steps int, below func(n int) int) []byte {
-	out := []byte{byte(below(3) | chunkOf(below(8))<<2)}
+	out := []byte{byte(below(4) | chunkOf(below(8))<<2 | below(32)/31<<4)}
 	add := func(b int) { out = append(out, byte(b)) }
 	// usually is one of the first few, and now and then any.
 	usually := func(few, all int) int {
@@ -27,7 +27,11 @@ func Bytes(steps int, below func(n int) int) []byte {
 	for range steps {
 		op := weighted[below(len(weighted))]
 		joined, clean := below(5)/4, below(3)/2
-		add(int(op) | usually(2, 4)<<4 | joined<<6 | clean<<7)
+		conn := usually(2, 4)
+		if op == opRestart { // a plain one, most of the time: those with a disk cost ten times as much
+			conn = max(0, below(64)-60)
+		}
+		add(int(op) | conn<<4 | joined<<6 | clean<<7)
 		switch op {
 		case opPublish:
 			add(usually(3, len(topics)))
@@ -46,6 +50,8 @@ func Bytes(steps int, below func(n int) int) []byte {
 			add(below(len(waits)))
 		case opAck:
 			add(usually(1, 3))
+		case opManner:
+			add(below(4))
 		case opRaw: // a packet that stops in the middle: CONNECT or PUBLISH
 			out = append(out, 3, []byte{0x10, 0x30}[below(2)], 0x20, 0)
 		}
@@ -65,4 +71,5 @@ var weighted = []byte{
 	opPublish, opPublish, opPublish, opPublish, opPublish, opPublish, opPublish, opPublish,
 	opSubscribe, opSubscribe, opSubscribe, opSubscribe, opConnect, opConnect, opConnect,
 	opAck, opAck, opAck, opAck, opUnsubscribe, opCut, opCut, opDisconnect, opWait, opPing, opRestart, opBroken, opRaw,
+	opManner, opManner,
 }

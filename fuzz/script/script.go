@@ -29,18 +29,22 @@ type Kind uint8
 
 // What can happen.
 const (
-	Send    Kind = iota // a client sends bytes, as a rule one packet
-	Ack                 // a client acknowledges a message that it has received
-	Cut                 // a client closes its connection without a word
-	Wait                // time passes
-	Restart             // the broker is stopped and started again
+	Send     Kind = iota // a client sends bytes, as a rule one packet
+	Ack                  // a client acknowledges a message that it has received
+	Cut                  // a client closes its connection without a word
+	Wait                 // time passes
+	Restart              // the broker is stopped and started again
+	PowerCut             // the machine is; with bytes: while they are handled, before the disk has any of it
+	Stall                // a client reads nothing from now on
+	Read                 // it reads again
+	Hold                 // a client does not answer PUBREC and PUBREL by itself any more
 )
 
 // Step is one thing that happens.
 type Step struct {
 	Kind Kind
 	Conn int           // which connection: 0 is A
-	Raw  []byte        // Send: the bytes
+	Raw  []byte        // Send, PowerCut: the bytes
 	Join bool          // Send: in one write with the step before, of the same connection
 	N    int           // Ack: the N-th, from 0, of the messages not acknowledged
 	For  time.Duration // Wait
@@ -49,6 +53,7 @@ type Step struct {
 // Script is a conversation of some clients with one broker.
 type Script struct {
 	Profile string // of model.ByName
+	Disk    bool   // sessions are kept on a disk, which is simulated; otherwise restarts are, but not the power's
 	Chunk   int    // the network hands over at most so many bytes at a time; 0: any number
 	Steps   []Step
 }
@@ -75,6 +80,12 @@ type Target interface {
 	Wait(d time.Duration) error
 	// Restart stops the broker and starts it again.
 	Restart() error
+	// PowerCut does that without a warning. If there are bytes it first sends them while the disk takes
+	// nothing any more, and returns what the broker has said to that.
+	PowerCut(conn int, raw []byte) (said []byte, err error)
+	// Stall makes a client read nothing, and Read all that there is.
+	Stall(conn int) error
+	Read(conn int) error
 	// Observe waits until nothing more is to be expected, and tells the model what has arrived. The step
 	// is the last one that was carried out.
 	Observe(m *model.Model, step int) (*model.Deviation, error)
@@ -96,6 +107,9 @@ func Run(s *Script, rules model.Rules, t Target) Result {
 		var err error
 		switch st.Kind {
 		case Send:
+			if m.Closing(st.Conn) {
+				continue
+			}
 			var dev *model.Deviation
 			if i, dev, err = sendJoined(s, i, m, t); dev != nil {
 				return Result{Step: i, Deviation: dev}
@@ -116,6 +130,23 @@ func Run(s *Script, rules model.Rules, t Target) Result {
 		case Restart:
 			m.Restart()
 			err = t.Restart()
+		case PowerCut:
+			var dev *model.Deviation
+			if dev, err = powerCut(st, m, t); dev != nil {
+				return Result{Step: i, Deviation: dev}
+			}
+		case Stall:
+			if m.Accepted(st.Conn) {
+				m.Stall(st.Conn)
+				err = t.Stall(st.Conn)
+			}
+		case Read:
+			if m.Stalled(st.Conn) {
+				m.Read(st.Conn)
+				err = t.Read(st.Conn)
+			}
+		case Hold:
+			m.Hold(st.Conn)
 		}
 		if err != nil {
 			return Result{Step: i, Err: err}
@@ -125,11 +156,47 @@ func Run(s *Script, rules model.Rules, t Target) Result {
 		}
 		m.Settle()
 	}
-	return Result{Step: len(s.Steps)}
+	return readAll(s, m, t)
+}
+
+// readAll ends a script: clients that do not read do now, so that what they have missed is seen.
+func readAll(s *Script, m *model.Model, t Target) Result {
+	end := len(s.Steps)
+	for i := range Conns {
+		if !m.Stalled(i) {
+			continue
+		}
+		m.Read(i)
+		if err := t.Read(i); err != nil {
+			return Result{Step: end, Err: err}
+		}
+		if dev, err := t.Observe(m, end); dev != nil || err != nil {
+			return Result{Step: end, Deviation: dev, Err: err}
+		}
+		m.Settle()
+	}
+	return Result{Step: end}
+}
+
+// powerCut carries out a PowerCut. Whatever the broker has done with the bytes is gone, so nothing that it has
+// said may promise otherwise.
+func powerCut(st *Step, m *model.Model, t Target) (*model.Deviation, error) {
+	raw := st.Raw
+	if m.Closing(st.Conn) || m.Stalled(st.Conn) {
+		raw = nil // nobody would see an answer
+	}
+	promise := raw != nil && m.Promises(st.Conn, raw)
+	m.PowerCut()
+	said, err := t.PowerCut(st.Conn, raw)
+	if promise && err == nil {
+		return model.BrokenPromise(st.Conn, said), nil
+	}
+	return nil, err
 }
 
 // sendJoined carries out a Send with those that are joined to it, in one write. An acknowledgement is sent
-// by itself: which message it is about depends on what has arrived before.
+// by itself: which message it is about depends on what has arrived before. So is every packet where there is
+// little room for what the broker has to say to it.
 func sendJoined(s *Script, i int, m *model.Model, t Target) (int, *model.Deviation, error) {
 	conn := s.Steps[i].Conn
 	var write []byte
@@ -146,7 +213,7 @@ func sendJoined(s *Script, i int, m *model.Model, t Target) (int, *model.Deviati
 			if i > first && !m.Open(conn) {
 				break // what was sent before has ended the connection
 			}
-			alone := m.Accepted(conn) && piece[0]>>4 >= 4 && piece[0]>>4 <= 7
+			alone := m.Accepted(conn) && piece[0]>>4 >= 4 && piece[0]>>4 <= 7 || m.Rules().Outbound > 0
 			if alone && len(write) > 0 {
 				if err := flush(); err != nil {
 					return i, nil, err

@@ -16,6 +16,9 @@ func (s *Script) String() string { return s.text(nil) }
 func (s *Script) Explain() string {
 	e := &explainer{}
 	Run(s, s.Rules(), e) // what the model says of itself is never a deviation
+	for _, line := range e.said[len(s.Steps)] {
+		e.say(len(s.Steps)-1, line)
+	}
 	return s.text(e.said)
 }
 
@@ -24,6 +27,9 @@ func (s *Script) text(said map[int][]string) string {
 	fmt.Fprintf(&b, "profile %s\n", s.Profile)
 	if s.Chunk > 0 {
 		fmt.Fprintf(&b, "chunks %d\n", s.Chunk)
+	}
+	if s.Disk {
+		fmt.Fprintln(&b, "store disk")
 	}
 	for i := range s.Steps {
 		fmt.Fprintln(&b, &s.Steps[i])
@@ -46,12 +52,22 @@ func (st *Step) String() string {
 		return "wait " + st.For.String()
 	case Restart:
 		return "restart"
+	case PowerCut:
+		if st.Raw == nil {
+			return "power cut"
+		}
+		return "power cut during " + name + " " + PacketText(st.Raw)
+	case Stall, Read, Hold:
+		return name + " " + manners[st.Kind]
 	}
 	if st.Join {
 		name = "& " + name
 	}
 	return name + " " + PacketText(st.Raw)
 }
+
+// manners are the words for what a client does with what it gets.
+var manners = map[Kind]string{Stall: "stall", Read: "read", Hold: "hold"}
 
 // Parse reads a script. Lines that are indented, empty or begin with # are left out.
 func Parse(text string) (*Script, error) {
@@ -83,6 +99,28 @@ func (s *Script) parseLine(words []string) error {
 	case "chunks":
 		s.Chunk = r.number(1 << 20)
 		return r.end()
+	case "store":
+		if s.Disk = r.word() == "disk"; !s.Disk {
+			return errWords
+		}
+		return r.end()
+	case "power":
+		if r.word() != "cut" {
+			return errWords
+		}
+		st = Step{Kind: PowerCut}
+		if r.is("during") {
+			conn, err := connection(r.word())
+			if err != nil {
+				return err
+			}
+			if st.Raw, err = parsePacket(r.words); err != nil {
+				return err
+			}
+			st.Conn = conn
+		} else if err := r.end(); err != nil {
+			return err
+		}
 	case "wait":
 		d, err := time.ParseDuration(r.word())
 		if err != nil || d < 0 {
@@ -102,11 +140,18 @@ func (s *Script) parseLine(words []string) error {
 		first = r.word()
 		fallthrough
 	default:
-		if len(first) != 1 || first[0] < 'A' || first[0] >= 'A'+Conns {
-			return fmt.Errorf("connections are A to %c", 'A'+Conns-1)
+		conn, err := connection(first)
+		if err != nil {
+			return err
 		}
-		st.Conn = int(first[0] - 'A')
+		st.Conn = conn
+		for kind, word := range manners {
+			if len(r.words) == 1 && r.is(word) {
+				st.Kind = kind
+			}
+		}
 		switch {
+		case st.Kind != Send:
 		case r.is("cut"):
 			st.Kind = Cut
 			if err := r.end(); err != nil {
@@ -132,6 +177,14 @@ func (s *Script) parseLine(words []string) error {
 	return nil
 }
 
+// connection returns the number of a connection by its letter.
+func connection(letter string) (int, error) {
+	if len(letter) != 1 || letter[0] < 'A' || letter[0] >= 'A'+Conns {
+		return 0, fmt.Errorf("connections are A to %c", 'A'+Conns-1)
+	}
+	return int(letter[0] - 'A'), nil
+}
+
 // end reports a mistake, or words that are left.
 func (r *reader) end() error {
 	if r.err == nil && len(r.words) > 0 {
@@ -147,15 +200,23 @@ func (e *explainer) Send(int, []byte) error   { return nil }
 func (e *explainer) Cut(int) error            { return nil }
 func (e *explainer) Wait(time.Duration) error { return nil }
 func (e *explainer) Restart() error           { return nil }
+func (e *explainer) Stall(int) error          { return nil }
+func (e *explainer) Read(int) error           { return nil }
+
+func (e *explainer) PowerCut(int, []byte) ([]byte, error) { return nil, nil }
 
 func (e *explainer) Observe(m *model.Model, step int) (*model.Deviation, error) {
-	for i := range Conns {
-		packets, closed := m.Play(i)
-		for _, p := range packets {
-			e.say(step, fmt.Sprintf("%c < %s", 'A'+i, model.Describe(p)))
-		}
-		if closed {
-			e.say(step, fmt.Sprintf("%c < closed", 'A'+i))
+	for more := true; more; { // what one client answers may owe another something
+		more = false
+		for i := range Conns {
+			packets, closed := m.Play(i)
+			for _, p := range packets {
+				e.say(step, fmt.Sprintf("%c < %s", 'A'+i, model.Describe(p)))
+			}
+			if closed {
+				e.say(step, fmt.Sprintf("%c < closed", 'A'+i))
+			}
+			more = more || len(packets) > 0 || closed
 		}
 	}
 	return nil, nil

@@ -62,7 +62,7 @@ func (s *scanner) have(n int) (bool, error) {
 		return false, nil
 	}
 	if n > len(s.buf) {
-		buf := make([]byte, max(n, scanBuffer))
+		buf := make([]byte, max(int64(n), min(scanBuffer, s.end-int64(s.off))))
 		s.w = copy(buf, s.buf[s.r:s.w])
 		s.buf, s.r = buf, 0
 	} else {

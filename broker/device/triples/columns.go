@@ -28,9 +28,12 @@ func header(fields []string) (c columns, isHeader bool) {
 	return c, true
 }
 
+// separators are what the words of a column's name may have between them. Making one takes 7 KB.
+var separators = strings.NewReplacer("_", "", "-", "", " ", "")
+
 // named finds the column of a name as it stands in a header: productKey, ProductKey, product_key, PRODUCT KEY.
 func (c *columns) named(name string) *int {
-	plain := strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
+	plain := separators.Replace(strings.ToLower(name))
 	switch plain {
 	case "productkey":
 		return &c.productKey

@@ -5,12 +5,15 @@ import (
 	"testing"
 
 	"sampan/broker/device"
+	"sampan/internal/ceiling"
 )
 
 // FuzzImport reads any bytes as a file. Every line is counted once, what was imported is there, and exported
 // and imported again it is the same.
 func FuzzImport(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
+		lines := bytes.Count(file, []byte("\n"))
+		defer ceiling.Bytes(1<<20 + 32<<10*lines + 256*len(file)).Hold(t)()
 		r := device.New(device.Options{})
 		report, err := Import(r, bytes.NewReader(file), Options{Replace: true})
 		if err == nil && report.Lines != report.Added+report.Unchanged+report.Replaced+report.Failed {

@@ -84,17 +84,18 @@ func split(line string, fields []string) ([]string, error) {
 
 // quoted reads a field up to its closing quote.
 func quoted(text string) (field, rest string, err error) {
+	var b strings.Builder
 	for {
 		i := strings.IndexByte(text, '"')
 		if i < 0 {
 			return "", "", errors.New("a quote that is not closed")
 		}
-		field += text[:i]
+		b.WriteString(text[:i])
 		text = text[i+1:]
 		if !strings.HasPrefix(text, `"`) {
-			return field, text, nil
+			return b.String(), text, nil
 		}
-		field += `"`
+		b.WriteByte('"')
 		text = text[1:]
 	}
 }

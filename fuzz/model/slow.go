@@ -1,0 +1,85 @@
+package model
+
+import "time"
+
+// slow is a client that does not read. What the broker has for it waits, within bounds, and harms nobody else:
+//
+//   - QoS 0 messages for which there is no room are dropped,
+//   - QoS 1 messages for which there is none wait in the session,
+//   - answers to the client's own packets always find room, but a client that leaves more of them unread than
+//     there is room for is not read from either,
+//   - a client that takes nothing at all for a while is disconnected.
+type slow struct {
+	stalled bool
+	waiting int           // bytes
+	since   time.Duration // since when something has waited
+}
+
+// Stall tells that a client whose CONNECT was accepted reads nothing from now on, until Read.
+func (m *Model) Stall(i int) {
+	if m.Accepted(i) {
+		m.conns[i].slow.stalled = true
+	}
+}
+
+// Stalled reports whether that client does not read.
+func (m *Model) Stalled(i int) bool { c := m.conns[i]; return c != nil && c.slow.stalled }
+
+// Read tells that a client reads again. It gets what has waited, and what there was no room for.
+func (m *Model) Read(i int) {
+	c := m.conns[i]
+	if c == nil {
+		return
+	}
+	c.slow = slow{}
+	m.take(c)
+	if c.open() && c.session != nil {
+		m.pump(c.session)
+	}
+}
+
+// wait counts bytes that the broker cannot get rid of.
+func (c *conn) wait(n int) {
+	if c.slow.waiting == 0 {
+		c.slow.since = c.model.now
+	}
+	c.slow.waiting += n
+}
+
+// room reports whether a message of n bytes may wait for the client. One always may.
+func (c *conn) room(n int) bool {
+	most := c.model.rules.Outbound
+	return most == 0 || c.slow.waiting == 0 || c.slow.waiting+n <= most
+}
+
+// heldUp reports whether the broker does not read from the client, since that leaves too many answers unread.
+func (c *conn) heldUp() bool {
+	most := c.model.rules.Outbound
+	return most > 0 && c.slow.stalled && c.slow.waiting > most
+}
+
+// blocked reports whether the broker waits for the client to take something.
+func (c *conn) blocked() bool {
+	return c.slow.stalled && c.slow.waiting > 0
+}
+
+// stall disconnects a client that has taken nothing for too long.
+func (m *Model) stall(c *conn) {
+	c.slow = slow{}
+	if c.open() {
+		m.end(c, ruleWriteStall)
+	}
+}
+
+// unseen reports whether nobody can tell what the broker does on this connection: the client does not read,
+// and the broker has no reason to close, or closes when the rest is written.
+func (c *conn) unseen() bool {
+	return c.slow.stalled && (c.ended == "" || c.ended == ruleDisconnect && c.slow.waiting > 0)
+}
+
+// Closing reports whether a connection has ended as far as the model knows, but may still be there, since its
+// client does not read: nothing more can be sent on it.
+func (m *Model) Closing(i int) bool {
+	c := m.conns[i]
+	return c != nil && c.ended != "" && c.blocked()
+}
