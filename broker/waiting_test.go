@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sampan/broker"
 	"sampan/broker/brokertest"
@@ -107,6 +108,62 @@ func TestWhoWaitsWaitsAlone(t *testing.T) {
 			g.release()
 		})
 	}
+}
+
+// gatedQuota lets a client publish some messages, and the next when the gate is open.
+type gatedQuota struct {
+	*gate
+	left int
+}
+
+func (q *gatedQuota) Publish(int64, byte, int) broker.Verdict {
+	if q.left--; q.left < 0 {
+		q.pass()
+	}
+	return broker.Allowed
+}
+
+func (*gatedQuota) Read(int64, int) time.Duration { return 0 }
+
+// A chunk that leads to many deliveries is handled beside the others, not before them: here the rest of it, behind
+// two topics with many receivers, waits.
+func TestALongTurn(t *testing.T) {
+	g := newGate(t)
+	b := brokertest.Start(t, broker.Options{Profile: broker.Open, Authenticator: broker.AuthenticatorFunc(
+		func(_ context.Context, r *broker.ConnectRequest) (*broker.Principal, error) {
+			return &broker.Principal{Key: r.ClientID, Quota: &gatedQuota{g, 3}}, nil
+		})})
+	for range 300 {
+		s, err := b.Subscribe("many/#", func(broker.Message) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+	}
+	addr := b.Listen()
+	var busy, others []*brokertest.Client
+	for i := range 8 {
+		busy = append(busy, b.DialTCP(addr))
+		busy[i].Connect(fmt.Sprint("busy", i))
+		others = append(others, b.DialTCP(addr))
+		others[i].Connect(fmt.Sprint("other", i))
+	}
+	g.shut.Store(true)
+	for _, client := range busy {
+		var chunk brokertest.Bytes
+		for _, topic := range []string{"many/a", "many/b", "c", "d"} {
+			chunk = brokertest.Publish(topic, "", 0, 0).AppendTo(chunk)
+		}
+		client.Send(chunk)
+	}
+	for range busy {
+		<-g.arrived
+	}
+	for _, client := range others {
+		client.Send(brokertest.Pingreq)
+		client.Expect(brokertest.Pingresp)
+	}
+	g.release()
 }
 
 // forbidding lets everybody in and nobody publish to "no".
