@@ -116,7 +116,7 @@ type decodeLaws struct {
 // hold fails t if a law is broken by data under the limits.
 func (l *decodeLaws) hold(t testing.TB, limits byte, data []byte) {
 	lim := codecLimits[int(limits)%len(codecLimits)]
-	defer ceiling.Bytes(1<<20 + 32*len(data)).Hold(t)()
+	defer ceiling.Bytes(ceiling.Lots + 32*len(data)).Hold(t)()
 	for rest := data; len(rest) > 0; {
 		fr, n, need, err := packet.Next(rest, lim)
 		if err != nil {

@@ -30,7 +30,7 @@ func (v *vault) Ticket(_ []byte) (productKey, deviceName, token []byte, s creden
 // nothing; who signs right gets in and nobody else; a refusal is short and names no secret.
 func FuzzClientIdentifier(f *testing.F) {
 	f.Fuzz(func(t *testing.T, identifier, username, password []byte, flags byte) {
-		defer ceiling.Bytes(1<<20 + 128*(len(identifier)+len(username)+len(password))).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 128*(len(identifier)+len(username)+len(password))).Hold(t)()
 		const secret = "the secret of the device 0123456"
 		known := &vault{[]byte(secret), credential.Standing(flags & 7)}
 		v := credential.Verifier{Directory: known, MatchChannel: flags&8 != 0, PlainRegistration: flags&16 != 0}

@@ -18,7 +18,7 @@ import (
 // categories has a line for each topic category: PUB, SUB or ALL, a blank, and the part behind the name.
 func FuzzPermission(f *testing.F) {
 	f.Fuzz(func(t *testing.T, categories, topic, filter []byte, flags byte) {
-		defer ceiling.Bytes(1<<20 + 64*(len(categories)+len(topic)+len(filter))).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 64*(len(categories)+len(topic)+len(filter))).Hold(t)()
 		table := tableOf(categories, flags&1 != 0)
 		own := table.For("pk", "dev1", flags&2 != 0)
 		other := table.For("pk", "dev2", flags&2 != 0)

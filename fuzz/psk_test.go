@@ -35,7 +35,7 @@ var pskKey = []byte("0CD8A0E8794C67A37E8F309608106D5B7BF3B1E4DFB6509A99989E5E8A4
 // that has the key is let in, under the name that belongs to the key.
 func FuzzPSKServer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, input []byte) {
-		defer ceiling.Bytes(1<<20 + 32*len(input)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 32*len(input)).Hold(t)()
 		const maxHandshake = 4096
 		conn := &bytesConn{in: input}
 		config := pskServerConfig()

@@ -33,7 +33,7 @@ func FuzzSession(f *testing.F) {
 // sessionCeiling is what a script may allocate: for each step a connection with its buffers, or a start of the
 // broker, and for each start on a disk the buffers and files of a log.
 func sessionCeiling(s *script.Script) ceiling.Bytes {
-	most := 1<<20 + 64<<10*len(s.Steps)
+	most := ceiling.Lots + 64<<10*len(s.Steps)
 	if s.Disk {
 		starts := 1
 		for i := range s.Steps {

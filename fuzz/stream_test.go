@@ -39,7 +39,7 @@ func (s *splitSource) Read(p []byte) (int, error) {
 // Reader; and the Reader never holds more than what was sent warrants.
 func FuzzStreamSplit(f *testing.F) {
 	f.Fuzz(func(t *testing.T, limits byte, sizes, data []byte) {
-		defer ceiling.Bytes(1<<20 + 32*len(data)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 32*len(data)).Hold(t)()
 		lim := codecLimits[int(limits)%len(codecLimits)]
 
 		// As a whole.

@@ -23,7 +23,7 @@ import (
 // kept: as long as they are Current they have to be what the map says now.
 func FuzzTopicMatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, history string) {
-		defer ceiling.Bytes(4 << 20).Hold(t)()
+		defer ceiling.Bytes(2 * ceiling.Lots).Hold(t)()
 		// One shard, so that everything meets; the number of levels that
 		// choose it comes from the length of the history.
 		tree := topictree.New[byte](topictree.Options{Shards: 1, PrefixLevels: 1 + len(history)%4})

@@ -14,7 +14,7 @@ func FuzzCut(f *testing.F) {
 	tight := packet.Limits{Topic: 16, Slashes: 1, Payload: 8, Remaining: 30, Retain: packet.Refuse}
 	limits := []*packet.Limits{nil, {Level: packet.Level31}, &platform, &tight}
 	f.Fuzz(func(t *testing.T, lim byte, b []byte) {
-		defer ceiling.Bytes(1<<20 + 32*len(b)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 32*len(b)).Hold(t)()
 		agree(t, b, limits[int(lim)%len(limits)])
 		packet.CutPuback(b)
 	})
@@ -24,7 +24,7 @@ func FuzzCut(f *testing.F) {
 // judge them.
 func FuzzTopic(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
-		defer ceiling.Bytes(1<<20 + 32*len(s)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 32*len(s)).Hold(t)()
 		if err := packet.ValidTopicName([]byte(s), nil); (err == nil) != naiveName(s) {
 			t.Fatalf("name %q: %v, naive: %v", s, err, naiveName(s))
 		}

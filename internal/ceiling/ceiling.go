@@ -2,14 +2,12 @@
 // claimed, or a table that grows with the square of its input, fails the target that shows it.
 //
 //	f.Fuzz(func(t *testing.T, data []byte) {
-//		defer ceiling.Bytes(1<<20 + 32*len(data)).Hold(t)()
+//		defer ceiling.Bytes(ceiling.Lots + 32*len(data)).Hold(t)()
 //		...
 //	})
 //
-// What is counted is what the whole process allocates on the heap, freed or not. The allocator counts large
-// allocations at once and small ones in lots (a span of at least 8 KiB for each size), so a ceiling is
-// meaningful from some hundreds of kilobytes on, and other goroutines that allocate count, too: fuzz targets
-// run by themselves.
+// What is counted is what the whole process allocates on the heap, freed or not. Other goroutines that allocate
+// count, too: fuzz targets run by themselves.
 package ceiling
 
 import (
@@ -19,6 +17,11 @@ import (
 
 // Bytes is how much one execution may allocate.
 type Bytes int
+
+// Lots is what a ceiling leaves to executions before: the allocator counts large allocations at once, but small
+// ones in lots, a span of 8 to 32 KiB for each of some seventy sizes, and all of these at the latest when the
+// collector begins.
+const Lots = 4 << 20
 
 // Test is what a ceiling needs of a *testing.T, or of what another fuzzer puts in its place.
 type Test interface {

@@ -57,7 +57,7 @@ func TestPrefacesThatAreNone(t *testing.T) {
 // FuzzRead: what can be read can be written, as the same bytes; and what is not a preface is refused.
 func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, wire []byte) {
-		defer ceiling.Bytes(1<<20 + 32*len(wire)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 32*len(wire)).Hold(t)()
 		r := bytes.NewReader(wire)
 		p, err := Read(r)
 		if err != nil {

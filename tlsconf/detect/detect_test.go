@@ -342,7 +342,7 @@ func FuzzBytes(f *testing.F) {
 	f.Add(helloOf(4096, 0x1301, 0x008c))
 	f.Add(helloOf(5, 0x008c, 0xc02f))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		defer ceiling.Bytes(1<<20 + 32*len(b)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 32*len(b)).Hold(t)()
 		at, first := -1, Unknown
 		for n := range min(len(b), MaxPeek) + 1 {
 			kind, told := Bytes(b[:n])

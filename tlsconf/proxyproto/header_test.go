@@ -167,7 +167,7 @@ func TestAppendTo(t *testing.T) {
 // Whatever the bytes are, reading them ends, reads no more than there is of a header, and agrees with itself.
 func FuzzProxyHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
-		defer ceiling.Bytes(1<<20 + 32*len(b)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 32*len(b)).Hold(t)()
 		h, n, need, err := proxyproto.Next(b)
 		switch {
 		case n < 0 || n > len(b) || n > proxyproto.MaxV2:

@@ -13,7 +13,7 @@ import (
 func FuzzImport(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
 		lines := bytes.Count(file, []byte("\n"))
-		defer ceiling.Bytes(1<<20 + 32<<10*lines + 256*len(file)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 32<<10*lines + 256*len(file)).Hold(t)()
 		r := device.New(device.Options{})
 		report, err := Import(r, bytes.NewReader(file), Options{Replace: true})
 		if err == nil && report.Lines != report.Added+report.Unchanged+report.Replaced+report.Failed {

@@ -166,7 +166,7 @@ func TestHTTPAddress(t *testing.T) {
 // Whatever is read is written so that it is read again as the same.
 func FuzzParseListener(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
-		defer ceiling.Bytes(1<<20 + 64*len(text)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 64*len(text)).Hold(t)()
 		u, err := ParseListener(text)
 		if err != nil {
 			return

@@ -20,7 +20,7 @@ type seen string
 // what ours refuses they may accept; what they refuse and ours accepts would be a mistake of one of them.
 func FuzzCodecs(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
-		defer ceiling.Bytes(1<<20 + 64*len(data)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 64*len(data)).Hold(t)()
 		frame, n, _, err := packet.Next(data, nil)
 		if err != nil || n == 0 {
 			return

@@ -201,7 +201,7 @@ func FuzzDecode(f *testing.F) {
 		decodeServerKeyExchange(false), decodeServerKeyExchange(true),
 		decodeClientKeyExchange(false), decodeClientKeyExchange(true)}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		defer ceiling.Bytes(1<<20 + 64*len(body)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 64*len(body)).Hold(t)()
 		for i, decode := range decoders {
 			again, err := decode(body)
 			if err != nil {
