@@ -125,5 +125,10 @@ func TestNewAuthoritiesEndTheConnectionsOfAProduct(t *testing.T) {
 	if _, err := s.Registry.SetAuthorities(certified, nil); err != nil {
 		t.Fatal(err)
 	}
+	// Changes are carried out one after the other: when the next one is, nobody is disconnected for this one any more.
+	if _, err := s.Registry.Disable(other, "dev1"); err != nil {
+		t.Fatal(err)
+	}
+	beside.ExpectClosed()
 	come(certified, "dev2", theirs, packet.Accepted)
 }
