@@ -22,7 +22,7 @@ type disk struct {
 func newDisk() *disk { return &disk{sim: simdisk.New(), random: rand.New(rand.NewPCG(1, 1))} }
 
 // checkpointBytes is so little that a script comes to see checkpoints and the recovery from one.
-const checkpointBytes = 512
+const checkpointBytes = 128
 
 // open opens the log, or begins it.
 func (d *disk) open() (s session.Store, err error) {

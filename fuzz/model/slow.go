@@ -13,6 +13,8 @@ type slow struct {
 	stalled bool
 	waiting int           // bytes
 	since   time.Duration // since when something has waited
+
+	catchingUp bool // it reads again, and the broker does
 }
 
 // Stall tells that a client whose CONNECT was accepted reads nothing from now on, until Read.
@@ -31,8 +33,9 @@ func (m *Model) Read(i int) {
 	if c == nil {
 		return
 	}
-	c.slow = slow{}
+	c.slow = slow{catchingUp: true}
 	m.take(c)
+	c.slow.catchingUp = false
 	if c.open() && c.session != nil {
 		m.pump(c.session)
 	}
@@ -56,6 +59,13 @@ func (c *conn) room(n int) bool {
 func (c *conn) heldUp() bool {
 	most := c.model.rules.Outbound
 	return most > 0 && c.slow.stalled && c.slow.waiting > most
+}
+
+// Full reports whether a client had better send nothing more: a packet of it waits already, since the broker
+// does not read from it. What becomes of many at once would depend on who is quicker, when it reads again.
+func (m *Model) Full(i int) bool {
+	c := m.conns[i]
+	return c != nil && c.heldUp() && len(c.in) > 0
 }
 
 // blocked reports whether the broker waits for the client to take something.

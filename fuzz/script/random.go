@@ -15,7 +15,8 @@ func Random(seed uint64, steps int) *Script {
 // argument. Operations come as often as they are worth: much publishing and acknowledging, now and then a
 // broken packet. Most of it is about few topics, filters and clients, at QoS 1, so that things happen.
 func Bytes(steps int, below func(n int) int) []byte {
-	out := []byte{byte(below(4) | chunkOf(below(8))<<2 | below(32)/31<<4)}
+	profile := below(len(profiles))
+	out := []byte{byte(profile | chunkOf(below(8))<<2 | below(32)/31<<4)}
 	add := func(b int) { out = append(out, byte(b)) }
 	// usually is one of the first few, and now and then any.
 	usually := func(few, all int) int {
@@ -26,6 +27,9 @@ func Bytes(steps int, below func(n int) int) []byte {
 	}
 	for range steps {
 		op := weighted[below(len(weighted))]
+		if profiles[profile] == "tight" && (op == opPing || op == opRaw || op == opBroken || op == opRestart) {
+			op = opManner // it is there for clients that do not read
+		}
 		joined, clean := below(5)/4, below(3)/2
 		conn := usually(2, 4)
 		if op == opRestart { // a plain one, most of the time: those with a disk cost ten times as much

@@ -210,8 +210,8 @@ func sendJoined(s *Script, i int, m *model.Model, t Target) (int, *model.Deviati
 	}
 	for first := i; ; i++ {
 		for _, piece := range m.Split(conn, s.Steps[i].Raw) {
-			if i > first && !m.Open(conn) {
-				break // what was sent before has ended the connection
+			if i > first && !m.Open(conn) || m.Full(conn) {
+				break // what was sent before has ended the connection, or is not read
 			}
 			alone := m.Accepted(conn) && piece[0]>>4 >= 4 && piece[0]>>4 <= 7 || m.Rules().Outbound > 0
 			if alone && len(write) > 0 {
