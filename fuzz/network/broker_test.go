@@ -25,6 +25,9 @@ type modelBroker struct {
 	mu    sync.Mutex // guards what follows
 	m     *model.Model
 	conns [16]*served
+
+	opened sync.Mutex // guards all; taken alone, since a broker that waits may have mu
+	all    []net.Conn
 }
 
 // served is a connection.
@@ -58,11 +61,11 @@ func (b *modelBroker) start(t *testing.T) Dialer {
 	t.Cleanup(func() {
 		close(stop)
 		b.ln.Close()
-		for i := range b.conns { // without the lock, which a broker that waits may have
-			if c := b.conns[i]; c != nil {
-				c.nc.Close()
-			}
+		b.opened.Lock()
+		for _, nc := range b.all {
+			nc.Close()
 		}
+		b.opened.Unlock()
 		b.goroutines.Wait()
 	})
 	addr := b.ln.Addr().String()
@@ -78,6 +81,9 @@ func (b *modelBroker) accept() {
 		if err != nil {
 			return
 		}
+		b.opened.Lock()
+		b.all = append(b.all, nc)
+		b.opened.Unlock()
 		c := &served{nc: nc, out: make(chan []byte, 1024)}
 		b.mu.Lock()
 		at := -1
