@@ -18,7 +18,7 @@ import (
 // and Shutdown finds every goroutine.
 func FuzzConnection(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sent []byte) {
-		defer ceiling.Bytes(8<<20 + 64*len(sent)).Hold(t)()
+		defer ceiling.Bytes(2*ceiling.Lots + 64*len(sent)).Hold(t)()
 		const most = 64 << 10
 		if len(sent) > most {
 			t.Skip("longer than a test needs")

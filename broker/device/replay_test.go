@@ -16,7 +16,7 @@ import (
 // written down again, and what was written down is the same.
 func FuzzReplay(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
-		defer ceiling.Bytes(8<<20 + 64*len(data)).Hold(t)()
+		defer ceiling.Bytes(2*ceiling.Lots + 64*len(data)).Hold(t)()
 		l := new(memoryLog)
 		for len(data) > 0 {
 			n := min(int(data[0]), len(data)-1)

@@ -16,7 +16,7 @@ import (
 // client of the API can read, and never that the broker is at fault. Parameters are written as in an URL.
 func FuzzParameters(f *testing.F) {
 	f.Fuzz(func(t *testing.T, parameters string) {
-		defer ceiling.Bytes(8<<20 + 64*len(parameters)).Hold(t)()
+		defer ceiling.Bytes(2*ceiling.Lots + 64*len(parameters)).Hold(t)()
 		p, _ := url.ParseQuery(parameters) // what can be read of it
 		s := start(t)
 		request := httptest.NewRequest("GET", "/?"+s.signed1("GET", p).Encode(), nil)

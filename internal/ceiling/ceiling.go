@@ -19,9 +19,9 @@ import (
 type Bytes int
 
 // Lots is what a ceiling leaves to executions before: the allocator counts large allocations at once, but small
-// ones in lots, a span of 8 to 32 KiB for each of some seventy sizes, and all of these at the latest when the
-// collector begins.
-const Lots = 4 << 20
+// ones in lots, a span of 8 to 32 KiB for each of some seventy sizes and each processor, and all of these at the
+// latest when the collector begins.
+const Lots = 16 << 20
 
 // Test is what a ceiling needs of a *testing.T, or of what another fuzzer puts in its place.
 type Test interface {

@@ -20,7 +20,7 @@ var flights = []struct {
 // handshake, unless they are what was to be sent, reads no more than its bound, and ends.
 func FuzzHandshake(f *testing.F) {
 	f.Fuzz(func(t *testing.T, suite, flight byte, sent []byte) {
-		defer ceiling.Bytes(4<<20 + 64*len(sent)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 64*len(sent)).Hold(t)()
 		v := tamperVariants[int(suite)%len(tamperVariants)]
 		at := flights[int(flight)%len(flights)]
 		same := false
@@ -74,7 +74,7 @@ func said(flight []byte) (meaning []byte) {
 // Finished.
 func FuzzInsider(f *testing.F) {
 	f.Fuzz(func(t *testing.T, suite, typ byte, content []byte, changeCipherSpec bool) {
-		defer ceiling.Bytes(4<<20 + 64*len(content)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 64*len(content)).Hold(t)()
 		if len(content) > seal.MaxPlaintext {
 			return
 		}

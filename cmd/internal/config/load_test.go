@@ -151,7 +151,7 @@ func TestBadYAMLNamesItsLine(t *testing.T) {
 
 func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, document string) {
-		defer ceiling.Bytes(4<<20 + 64*len(document)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 64*len(document)).Hold(t)()
 		var s settings
 		flags := s.flags()
 		set, problems := Load(flags, strings.NewReader(document), "config")

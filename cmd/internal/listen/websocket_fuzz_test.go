@@ -30,7 +30,7 @@ func (s *sent) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
 // what comes out of the frames behind an accepted request is no more than went in.
 func FuzzWebSocket(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
-		defer ceiling.Bytes(4<<20 + 64*len(data)).Hold(t)()
+		defer ceiling.Bytes(ceiling.Lots + 64*len(data)).Hold(t)()
 		client, channel := &sent{Reader: bytes.NewReader(data)}, new(broker.Channel)
 		ws, err := toWebSocket("/mqtt")(context.Background(), client, channel)
 		if (err == nil) != (ws != nil) || channel.WebSocket != (err == nil) {
