@@ -58,7 +58,7 @@ func (p *Poller) Adopt(nc net.Conn, h Handler) (s *Socket, plain bool, err error
 		return nil, true, err
 	}
 	nc.Close()
-	return &Socket{fd: fd, loop: l, handler: h, adopted: true}, true, nil
+	return &Socket{fd: fd, loop: l, handler: h}, true, nil
 }
 
 // duplicate returns a descriptor of the same socket that the runtime's poller does not know.

@@ -21,11 +21,10 @@ type Socket struct {
 	gen     int32        // guarded by loop.mu
 	users   atomic.Int32 // calls that use the descriptor, and closedBit
 
-	mu      sync.Mutex    // guards what follows; loop.mu may be taken inside
-	armed   uint32        // the events that epoll reports; 0: it does not know the descriptor
-	parked  bool          // the handler is to be called when there is input
-	adopted bool          // others may have descriptors of the same socket; set once
-	waits   *[2]chan bool // who waits for input, and for room to write; nil where nobody does
+	mu     sync.Mutex    // guards what follows; loop.mu may be taken inside
+	armed  uint32        // the events that epoll reports; 0: it does not know the descriptor
+	parked bool          // the handler is to be called when there is input
+	waits  *[2]chan bool // who waits for input, and for room to write; nil where nobody does
 }
 
 // closedBit in users says that the descriptor is closed as soon as nobody uses it.
@@ -53,10 +52,9 @@ func (s *Socket) release() {
 // shut closes the descriptor. Nobody uses it, nor will.
 func (s *Socket) shut() {
 	s.loop.forget(s)
-	if s.adopted {
-		// epoll forgets a socket with its last descriptor, and this need not be it.
-		unix.EpollCtl(s.loop.epoll, unix.EPOLL_CTL_DEL, int(s.fd), nil)
-	}
+	// epoll forgets a socket with the last reference to it, which somebody else may have, or epoll itself while it
+	// looks for events: then the other side would not hear of the end.
+	unix.EpollCtl(s.loop.epoll, unix.EPOLL_CTL_DEL, int(s.fd), nil)
 	unix.Close(int(s.fd))
 	s.loop.poller.leave(s.loop)
 }
