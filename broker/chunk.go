@@ -86,7 +86,7 @@ func (c *conn) handleRun(w *work, chunk []byte, at int) (n int, err error) {
 		if err := c.endRun(w); err != nil {
 			return 0, err
 		}
-		c.mayWait(w)
+		c.mayWait()
 		cl := c.client
 		cl.mu.Lock()
 		for size > 0 {
@@ -139,10 +139,10 @@ func (c *conn) control(w *work, f packet.Frame) error {
 	case packet.TypePuback:
 		return c.puback(w, f)
 	case packet.TypeSubscribe:
-		c.mayWait(w)
+		c.mayWait()
 		return c.subscribe(w, f)
 	case packet.TypeUnsubscribe:
-		c.mayWait(w)
+		c.mayWait()
 		return c.unsubscribe(w, f)
 	case packet.TypePingreq:
 		w.scratch = packet.AppendPingresp(w.scratch[:0]) // [MQTT-3.12.4-1]
@@ -163,7 +163,7 @@ func (c *conn) puback(w *work, f packet.Frame) error {
 		return err
 	}
 	w.pubacks++
-	c.mayWait(w)
+	c.mayWait()
 	cl := c.client
 	cl.mu.Lock()
 	if cl.conn == c && cl.session.Ack(a.ID) {

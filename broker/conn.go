@@ -204,9 +204,9 @@ func (c *conn) handleChunk(t *netx.Turn, buf []byte, n int) error {
 }
 
 // mayWait leaves the poller if the client's session is one that a store keeps: what is noted there may take its time.
-func (c *conn) mayWait(w *work) {
-	if c.client.sessionID.Load() != 0 {
-		w.batch.turn.Leave()
+func (c *conn) mayWait() {
+	if c.client != nil && c.client.sessionID.Load() != 0 {
+		c.turn.Leave()
 	}
 }
 

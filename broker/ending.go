@@ -135,9 +135,7 @@ func (c *conn) finish(t *netx.Turn) {
 	reason := c.end.Load().reason
 	answered := reason.answered(c.client != nil)
 	written := answered && c.out.closeAfterWrite()
-	if c.client != nil && c.client.sessionID.Load() != 0 {
-		t.Leave()
-	}
+	c.mayWait()
 	c.cleanUp()
 	c.done.close()
 	switch {
