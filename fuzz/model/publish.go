@@ -98,8 +98,9 @@ func (m *Model) deliver(s *session, d *delivery) {
 	switch {
 	case d.qos == 0:
 		if s.conn != nil {
-			d.unsure = d.unsure || s.conn.slow.catchingUp && m.rules.Outbound > 0 // what waited may still be there
-			if s.conn.room(d.size()) {                                            // or it is dropped: a slow client harms nobody else
+			// What waited for a client that has just begun to read may still be there.
+			d.unsure = d.unsure || s.conn.slow.catchingUp && m.rules.Outbound > 0
+			if s.conn.room(d.size()) { // or it is dropped: a slow client harms nobody else
 				m.send(s, d)
 			}
 		} else if !m.rules.Strict { // nobody is there to have it, but a broker may keep it
