@@ -168,9 +168,10 @@ func (r *run) play(ctx context.Context, t *Target, s *script.Script) script.Resu
 	rules := r.c.Rules
 	rules.Foreign, rules.Slack = foreign, slack
 	res := script.Run(s, rules, t)
-	said := t.Said
+	said, patience := t.Said, t.Patience
+	t.Patience = r.patience // what is left behind is taken for a deviation of the next script
 	t.clean(ctx, s)
-	t.Said = said
+	t.Said, t.Patience = said, patience
 	return res
 }
 
