@@ -1,6 +1,7 @@
 package network
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 
@@ -40,6 +41,12 @@ func halves(s *script.Script) {
 		}
 		var p packet.Publish
 		switch {
+		case (f.Type() == packet.TypeSubscribe || f.Type() == packet.TypeUnsubscribe) && len(f.Body()) >= 2:
+			body := len(st.Raw) - len(f.Body())
+			if id := uint16(st.Raw[body])<<8 | uint16(st.Raw[body+1]); mine[id] != nil {
+				st.Raw = bytes.Clone(st.Raw)
+				st.Raw[body] = 1 // one that no message of a script has
+			}
 		case f.Type() == packet.TypePingreq && len(mine) > 0:
 			id := slices.Min(slices.Collect(maps.Keys(mine)))
 			a := packet.Ack{Type: packet.TypePubrel, ID: id}

@@ -34,6 +34,8 @@ A publish a q1 id 6 "and is through"
 A hold
 A publish a q1 id 9 "second"
 A publish a q1 id 12 "third"
+A subscribe 12 a q1
+A subscribe 13 a q1
 A ping
 A connect alice clean keepalive 60
 A publish a q1 id 12 "of a new session"
@@ -53,6 +55,8 @@ A publish a q2 id 6 "and is through"
 A hold
 A publish a q2 id 9 "second"
 A publish a q2 id 12 "third"
+A subscribe 268 a q1
+A subscribe 13 a q1
 A pubrel 9
 A connect alice clean keepalive 60
 A publish a q2 id 12 "of a new session"
