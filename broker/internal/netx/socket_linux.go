@@ -55,7 +55,7 @@ func (s *Socket) shut() {
 	// epoll forgets a socket with the last reference to it, which somebody else may have, or epoll itself while it
 	// looks for events: then the other side would not hear of the end.
 	unix.EpollCtl(s.loop.epoll, unix.EPOLL_CTL_DEL, int(s.fd), nil)
-	unix.Close(int(s.fd))
+	closeFD(uintptr(s.fd))
 	s.loop.poller.leave(s.loop)
 }
 
