@@ -40,7 +40,7 @@ type acceptor struct {
 }
 
 // acceptBatch is how many connections are taken before others have their turn.
-const acceptBatch = 32
+const acceptBatch = 128
 
 // listenerLook is how often a listener is looked at that somebody else may have closed.
 const listenerLook = time.Second

@@ -124,6 +124,7 @@ func (c *conn) settle(nc net.Conn) bool {
 // which leaves the poller where it has to wait.
 func (c *conn) Readable(t *netx.Turn) {
 	c.turn = t
+	connected := c.client != nil
 	buf, n, err := c.socket.Read(c.rest)
 	switch {
 	case err != nil:
@@ -132,6 +133,9 @@ func (c *conn) Readable(t *netx.Turn) {
 		err = c.handleChunk(t, buf, n)
 	}
 	if err == nil {
+		if connected {
+			c.socket.Settle() // it is there for more than to connect
+		}
 		c.waitForClient(t)
 		c.turn = nil // from Park on another goroutine may handle the connection
 		if c.socket.Park() {

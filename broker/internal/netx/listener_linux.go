@@ -28,7 +28,13 @@ type Listener struct {
 	fd     int
 	err    syscall.Errno
 	addr   unix.RawSockaddrAny
+	taken  int // connections since Park
 }
+
+// guests is how many connections, of those that wait together, are on the loop of the Listener first, and go to a loop
+// of their own when they settle. That saves a short connection the way to another processor and back, which is much
+// of its cost; more than so many are work for all processors.
+const guests = 64
 
 // Listen watches ln. Its handler's Readable is called when a connection waits; Closed is not called. The Listener
 // is not parked yet.
@@ -76,6 +82,7 @@ func (l *Listener) arm(op, fd int, events uint32) error {
 // Park leaves the listener to the Poller: its handler is called when a connection waits. It fails if the
 // net.Listener is closed.
 func (l *Listener) Park() error {
+	l.taken = 0
 	l.loop.mu.Lock()
 	l.parked = true
 	l.loop.mu.Unlock()
@@ -98,12 +105,16 @@ func (l *Listener) Accept() (s *Socket, remote *net.TCPAddr, err error) {
 	default:
 		return nil, nil, os.NewSyscallError("accept4", l.err)
 	}
-	loop, err := l.loop.poller.assign()
+	home, err := l.loop.poller.assign()
 	if err != nil {
 		unix.Close(l.fd)
 		return nil, nil, err
 	}
-	return &Socket{fd: int32(l.fd), loop: loop}, tcpAddr(&l.addr), nil
+	s = &Socket{fd: int32(l.fd), loop: home}
+	if l.taken++; l.taken <= guests && home != l.loop && l.loop.poller.invite(l.loop) {
+		s.loop, s.home = l.loop, home
+	}
+	return s, tcpAddr(&l.addr), nil
 }
 
 func (l *Listener) acceptFD(fd uintptr) {

@@ -1,7 +1,9 @@
 package netx
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"testing"
@@ -250,5 +252,69 @@ func TestAdoptWithoutADescriptor(t *testing.T) {
 	go theirs.Write([]byte("x")) // ends at once
 	if _, err := ours.Read(make([]byte, 1)); err != nil {
 		t.Error("the connection is of no use any more:", err)
+	}
+}
+
+// A connection begins on its listener's loop and settles on another, and nothing is lost on the way: neither what
+// arrives before, meanwhile or after, nor the room that a writer waits for. The loops end when all have left.
+func TestSettle(t *testing.T) {
+	p := poller(t, 3)
+	ln, k := listening(t, p, "127.0.0.1:0")
+	homes := make(map[*loop]int)
+	for i := range 9 {
+		theirs, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer theirs.Close()
+		s := k.next(t).socket
+		if s.loop != k.ln.loop {
+			t.Fatal("a single connection does not begin where it came in")
+		}
+		switch i / 3 {
+		case 0: // leaves without having settled
+			s.Close()
+			continue
+		case 1: // settles before anybody has asked for input
+			s.Settle()
+		}
+		o := &owner{socket: s, got: make(chan []byte, 1)}
+		s.SetHandler(o)
+		settle := make(chan bool)
+		o.readable = func(*Turn) {
+			<-settle
+			s.Settle()
+			s.Settle()
+			o.readable = nil
+			s.Park()
+		}
+		s.Park()
+		theirs.Write([]byte("before"))
+		sent := make(chan error)
+		big := bytes.Repeat([]byte("x"), 16<<20)
+		go func() { sent <- s.Write(big, patience) }() // ends with the socket
+		for waits := false; !waits; {
+			s.mu.Lock()
+			waits = s.waits != nil && s.waits[writer] != nil
+			s.mu.Unlock()
+		}
+		close(settle)
+		if got := o.next(t); string(got) != "before" {
+			t.Errorf("got %q", got)
+		}
+		theirs.Write([]byte("after"))
+		if got := o.next(t); string(got) != "after" {
+			t.Errorf("got %q", got)
+		}
+		if _, err := io.CopyN(io.Discard, theirs, int64(len(big))); err != nil {
+			t.Fatal(err)
+		}
+		if err := await(t, sent); err != nil {
+			t.Error(err)
+		}
+		homes[s.loop]++
+	}
+	if len(homes) != 3 {
+		t.Errorf("on %d loops of 3", len(homes))
 	}
 }

@@ -101,6 +101,18 @@ func (p *Poller) assign() (*loop, error) {
 	return p.loops[i], nil
 }
 
+// invite counts a guest at l, which does not end before that has left. It reports false when the Poller is closed and
+// l may have ended.
+func (p *Poller) invite(l *loop) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	l.sockets++
+	return true
+}
+
 // leave counts a socket that is gone.
 func (p *Poller) leave(l *loop) {
 	p.mu.Lock()

@@ -27,6 +27,9 @@ type Socket struct{ Conn }
 // Park fails.
 func (*Socket) Park() bool { return false }
 
+// Settle does nothing.
+func (*Socket) Settle() {}
+
 // Read fails.
 func (*Socket) Read([]byte) (buf []byte, n int, err error) { return nil, 0, errors.ErrUnsupported }
 

@@ -17,6 +17,7 @@ import (
 type Socket struct {
 	handler Handler
 	loop    *loop
+	home    *loop // of a guest, which is on its listener's loop until Settle
 	fd      int32
 	gen     int32        // guarded by loop.mu
 	users   atomic.Int32 // calls that use the descriptor, and closedBit
@@ -57,6 +58,9 @@ func (s *Socket) shut() {
 	unix.EpollCtl(s.loop.epoll, unix.EPOLL_CTL_DEL, int(s.fd), nil)
 	closeFD(uintptr(s.fd))
 	s.loop.poller.leave(s.loop)
+	if s.home != nil {
+		s.loop.poller.leave(s.home)
+	}
 }
 
 // Close closes the socket, without waiting. If it is parked, the handler is told.
@@ -97,6 +101,27 @@ func (s *Socket) Park() bool {
 	}
 	s.parked = true // Close, if it comes between, waits for mu and finds it
 	return true
+}
+
+// Settle brings a guest to a loop of its own. The handler calls it, of a socket that is not parked, when the
+// connection has turned out to be one that stays.
+func (s *Socket) Settle() {
+	if s.home == nil || !s.acquire() {
+		return
+	}
+	defer s.release()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from, events := s.loop, s.armed
+	if events != 0 {
+		unix.EpollCtl(from.epoll, unix.EPOLL_CTL_DEL, int(s.fd), nil)
+		from.forget(s)
+	}
+	s.loop, s.home, s.gen, s.armed = s.home, nil, 0, 0
+	if events != 0 {
+		s.arm(events) // who waits for room to write goes on waiting
+	}
+	from.poller.leave(from)
 }
 
 // event is called by the loop with what epoll has reported. It reports whether the handler is to be called.
