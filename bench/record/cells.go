@@ -73,7 +73,7 @@ var cells = []cell{
 	{"everyday", "500 pairs, QoS 0, 10,000 single messages a second in all", costs, perCPU, 0.055 * million, single, both, ""},
 	{"fanout-10-after", "1 to 10, QoS 0, window 1,024, after 3,300 earlier subscribers", costs, perCPU, 12 * million, nil, both, ""},
 	{"connect-clean", "connects with clean session", costs, connectCPU, 45_000, single, both, ""},
-	{"fanout-100-200", "1 to 100, QoS 0, 200 messages a second", latency, "latency_p99", 0, nil, both, ""},
+	{"fanout-100-200", "1 to 100, QoS 0, 200 messages a second", latency, "latency_p99", 0, single, both, ""},
 	{"fanout-100-filters", "1 to 100, QoS 0, window 200, among 50,000 filters of others", flat, perCPU, 0, nil, one, ""},
 	{"fanout-100-idle", "1 to 100, QoS 0, window 200, beside 10,000 idle connections", flat, perCPU, 0, nil, one, ""},
 	{"idle-10000", "10,000 connections that do nothing", memory, perIdle, 5, nil, one, ""},

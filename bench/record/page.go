@@ -261,7 +261,7 @@ func (p *printer) latencies() string {
 				continue
 			}
 			t.row("**"+c.title+", "+coresText(cores)+"**", "", "", "", "")
-			for _, name := range append([]string{sampan}, p.brokers(latency, cores)...) {
+			for _, name := range slices.Concat([]string{sampan}, p.brokers(latency, cores), c.ceilings) {
 				e := p.find(c.name, cores, name)
 				if e == nil {
 					continue
