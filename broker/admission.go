@@ -105,18 +105,26 @@ func (c *conn) await(t *netx.Turn) bool {
 			return false
 		}
 	}
-	displaced := c.displaced("max-pending", b.opts.MaxPending)
-	if b.gate.pending.TryEnter(&c.arrival.pending, displaced) {
+	if b.gate.pending.TryEnter(&c.arrival.pending, (*pending)(c)) {
 		return true
 	}
 	t.Leave()
 	b.delayed(c.channel.Listener, "max-pending", int64(b.opts.MaxPending))
-	return b.gate.pending.Enter(&c.arrival.pending, b.ctx.Done(), displaced)
+	return b.gate.pending.Enter(&c.arrival.pending, b.ctx.Done(), (*pending)(c))
 }
 
-// displaced returns what ends the connection when others want its place.
-func (c *conn) displaced(rule string, limit int) func() {
-	return func() { c.stop(&ending{reason: Displaced, rule: rule, limit: int64(limit)}) }
+// pending and handshaking are a connection as the guest of a room. It ends when others want its place.
+type (
+	pending     conn
+	handshaking conn
+)
+
+func (p *pending) Displace() { (*conn)(p).displaced("max-pending", p.broker.opts.MaxPending) }
+
+func (h *handshaking) Displace() { (*conn)(h).displaced("max-handshakes", h.broker.opts.MaxHandshakes) }
+
+func (c *conn) displaced(rule string, limit int) {
+	c.stop(&ending{reason: Displaced, rule: rule, limit: int64(limit)})
 }
 
 // delayed tells, now and then, that connections wait in the kernel's queue.
@@ -163,10 +171,10 @@ func BeginHandshake(ctx context.Context) (end func(), err error) {
 	if !ok || c.arrival == nil {
 		return func() {}, nil
 	}
-	a, o := c.arrival, &c.broker.opts
+	a := c.arrival
 	a.pending.Served() // who waits for a place here does so for the broker
 	defer a.pending.Awaited()
-	if !c.broker.gate.handshakes.Enter(&a.handshake, ctx.Done(), c.displaced("max-handshakes", o.MaxHandshakes)) {
+	if !c.broker.gate.handshakes.Enter(&a.handshake, ctx.Done(), (*handshaking)(c)) {
 		return nil, context.Cause(ctx)
 	}
 	return a.handshake.Leave, nil

@@ -50,7 +50,7 @@ type Broker struct {
 	goroutines group
 
 	mu        sync.Mutex // guards what follows
-	conns     map[*conn]struct{}
+	conns     roster
 	listeners map[net.Listener]struct{}
 	handlers  map[*Subscription]struct{}
 	closed    bool
@@ -71,7 +71,6 @@ func New(o Options) (*Broker, error) {
 		ticker:      newTicker(o.Clock),
 		store:       o.Store,
 		tree:        topictree.New[*client](topictree.Options{}),
-		conns:       make(map[*conn]struct{}),
 		listeners:   make(map[net.Listener]struct{}),
 		handlers:    make(map[*Subscription]struct{}),
 		storeClosed: make(chan error, 1),
@@ -188,10 +187,7 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	for ln := range b.listeners {
 		ln.Close()
 	}
-	conns := make([]*conn, 0, len(b.conns))
-	for c := range b.conns {
-		conns = append(conns, c)
-	}
+	conns := b.conns.all()
 	handlers := make([]*Subscription, 0, len(b.handlers))
 	for s := range b.handlers {
 		handlers = append(handlers, s)

@@ -149,7 +149,7 @@ func (c *conn) control(w *work, f packet.Frame) error {
 		c.out.control(w.scratch, &w.batch)
 		return nil
 	case packet.TypeDisconnect:
-		return &ending{reason: ClientDisconnected}
+		return saidGoodbye
 	default:
 		// PUBREC, PUBREL, PUBCOMP belong to QoS 2, which is never granted.
 		return &ending{reason: ProtocolViolation, rule: "MQTT-4.8.0-1", detail: "unexpected " + f.Type().String()}

@@ -70,7 +70,7 @@ func (d *directory) acquire(b *Broker, key string, create bool, limit int) (cl *
 			return nil, true
 		}
 		cl = &client{key: key, broker: b}
-		cl.expiry.Due = cl.expire
+		cl.expiry.Owner = cl
 		if s.clients == nil {
 			s.clients = make(map[string]*client)
 		}

@@ -30,13 +30,21 @@ func (systemClock) AfterFunc(d time.Duration, f func()) interface{ Stop() bool }
 // ticker adapts a Clock to monotonic nanoseconds since the broker's start. They begin at one, so that zero
 // can mean "none".
 type ticker struct {
-	clock Clock
-	start time.Time
+	clock  Clock
+	system bool // it is the system's clock
+	start  time.Time
 }
 
-func newTicker(c Clock) *ticker { return &ticker{clock: c, start: c.Now().Add(-1)} }
+func newTicker(c Clock) *ticker {
+	return &ticker{clock: c, system: c == SystemClock, start: c.Now().Add(-1)}
+}
 
-func (t *ticker) Nanos() int64 { return int64(t.clock.Now().Sub(t.start)) }
+func (t *ticker) Nanos() int64 {
+	if t.system {
+		return int64(time.Since(t.start)) // does not look at the wall clock
+	}
+	return int64(t.clock.Now().Sub(t.start))
+}
 
 func (t *ticker) AfterFunc(d time.Duration, f func()) deadline.Timer {
 	return t.clock.AfterFunc(d, f)

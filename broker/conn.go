@@ -25,6 +25,8 @@ import (
 type conn struct {
 	number    uint64
 	broker    *Broker
+	prev      *conn // in Broker.conns
+	next      *conn
 	turn      *netx.Turn   // while a goroutine of the poller handles the connection
 	socket    *netx.Socket // a plain socket, or nil
 	stream    *netx.Stream // what else carries the connection, or nil
@@ -66,7 +68,7 @@ func (c *conn) begin() {
 	now := b.ticker.Nanos()
 	c.lastRead.Store(now)
 	c.aliveFor.Store(-1)
-	c.deadline.Due = c.due
+	c.deadline.Owner = c
 	b.deadlines.Set(&c.deadline, now+int64(b.opts.ConnectTimeout))
 }
 

@@ -361,8 +361,8 @@ func (cl *client) expireAfter(d time.Duration) {
 	b.deadlines.Set(&cl.expiry, cl.expiresAt)
 }
 
-// expire is called by the deadline queue.
-func (cl *client) expire(now int64) int64 {
+// Due is called by the deadline queue when the session may have expired.
+func (cl *client) Due(now int64) int64 {
 	b := cl.broker
 	if !b.clients.hold(cl) {
 		return 0

@@ -19,11 +19,14 @@ type ending struct {
 	offset       int // of a malformed packet's fault
 }
 
+// saidGoodbye is the end of every connection that sends DISCONNECT.
+var saidGoodbye = &ending{reason: ClientDisconnected}
+
 func (e *ending) Error() string { return e.reason.String() + " " + e.rule + " " + e.detail }
 
-// due is called by the deadline queue: before CONNECT when the time for it is over, later when the
+// Due is called by the deadline queue: before CONNECT when the time for it is over, later when the
 // keep-alive may have run out. It returns when to ask again.
-func (c *conn) due(now int64) int64 {
+func (c *conn) Due(now int64) int64 {
 	if c.end.Load() != nil {
 		return 0
 	}

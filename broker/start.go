@@ -62,14 +62,14 @@ func (c *conn) enter(t *netx.Turn, channel io.Closer, queued bool) (ok bool, err
 		return false, nil
 	}
 	if !queued {
-		b.gate.pending.Force(&c.arrival.pending, c.displaced("max-pending", b.opts.MaxPending))
+		b.gate.pending.Force(&c.arrival.pending, (*pending)(c))
 	} else if !c.await(t) {
 		b.leave(c)
 		channel.Close()
 		return false, ErrClosed
 	}
 	b.mu.Lock()
-	if b.closed || len(b.conns) >= b.opts.MaxConnections {
+	if b.closed || b.conns.count >= b.opts.MaxConnections {
 		closed := b.closed
 		b.mu.Unlock()
 		b.leave(c)
@@ -80,7 +80,7 @@ func (c *conn) enter(t *netx.Turn, channel io.Closer, queued bool) (ok bool, err
 		c.shed(channel, &ending{reason: TooManyConnections, rule: "max-connections", limit: int64(b.opts.MaxConnections), value: int64(b.opts.MaxConnections) + 1})
 		return false, nil
 	}
-	b.conns[c] = struct{}{}
+	b.conns.add(c)
 	b.goroutines.add()
 	b.mu.Unlock()
 	b.stats.accepted.Add(1)
@@ -108,7 +108,7 @@ func (b *Broker) leave(c *conn) {
 func (b *Broker) forget(c *conn) {
 	b.leave(c)
 	b.mu.Lock()
-	delete(b.conns, c)
+	b.conns.remove(c)
 	b.mu.Unlock()
 	b.stats.connections.Add(-1)
 	b.goroutines.done()

@@ -23,10 +23,13 @@ type Room struct {
 	waited  uint64
 }
 
+// Displacer is told that a guest has lost its place, on any goroutine and without a lock. It must not block.
+type Displacer interface{ Displace() }
+
 // Guest has a place in a room. The zero Guest has none.
 type Guest struct {
-	room     *Room
-	displace func()
+	room  *Room
+	owner Displacer
 
 	// Guarded by room.mu.
 	inside     bool
@@ -45,10 +48,9 @@ func NewRoom(places int, grace time.Duration, c Clock) *Room {
 	return &Room{places: places, grace: grace, clock: c}
 }
 
-// TryEnter gives g a place if there is one and nobody waits. displace is called, on any goroutine and without a
-// lock, when g has lost its place. It must not block.
-func (r *Room) TryEnter(g *Guest, displace func()) bool {
-	g.room, g.displace = r, displace
+// TryEnter gives g a place if there is one and nobody waits. owner is told when g has lost it.
+func (r *Room) TryEnter(g *Guest, owner Displacer) bool {
+	g.room, g.owner = r, owner
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.tryEnter(g)
@@ -64,8 +66,8 @@ func (r *Room) tryEnter(g *Guest) bool {
 }
 
 // Enter is TryEnter, but waits for a place until stop is closed; it then reports false.
-func (r *Room) Enter(g *Guest, stop <-chan struct{}, displace func()) bool {
-	g.room, g.displace = r, displace
+func (r *Room) Enter(g *Guest, stop <-chan struct{}, owner Displacer) bool {
+	g.room, g.owner = r, owner
 	r.mu.Lock()
 	if r.tryEnter(g) {
 		r.mu.Unlock()
@@ -95,8 +97,8 @@ func (r *Room) Enter(g *Guest, stop <-chan struct{}, displace func()) bool {
 }
 
 // Force gives g a place even if there is none.
-func (r *Room) Force(g *Guest, displace func()) {
-	g.room, g.displace = r, displace
+func (r *Room) Force(g *Guest, owner Displacer) {
+	g.room, g.owner = r, owner
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.admit(g)
@@ -184,7 +186,7 @@ func (r *Room) ring() {
 
 func dismiss(guests []*Guest) {
 	for _, g := range guests {
-		g.displace()
+		g.owner.Displace()
 	}
 }
 

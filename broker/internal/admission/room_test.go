@@ -20,7 +20,12 @@ func (real) After(d time.Duration, f func()) func() {
 
 const grace = time.Second
 
-func never(t *testing.T) func() { return func() { t.Error("displaced") } }
+// displaced is a Displacer made of a function.
+type displaced func()
+
+func (f displaced) Displace() { f() }
+
+func never(t *testing.T) displaced { return func() { t.Error("displaced") } }
 
 func TestRoomServesInTheOrderOfArrival(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -68,35 +73,35 @@ func TestRoomServesInTheOrderOfArrival(t *testing.T) {
 func TestRoomDisplacesTheOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := NewRoom(3, grace, real{})
-		var displaced []int
+		var lost []int
 		var silent [3]Guest
 		for i := range silent {
-			r.Enter(&silent[i], nil, func() { displaced = append(displaced, i) })
+			r.Enter(&silent[i], nil, displaced(func() { lost = append(lost, i) }))
 			time.Sleep(grace / 10)
 		}
 		time.Sleep(10 * grace)
-		if len(displaced) > 0 {
-			t.Fatalf("%v were displaced for nobody", displaced)
+		if len(lost) > 0 {
+			t.Fatalf("%v were displaced for nobody", lost)
 		}
 		silent[0].Served()
 		began := time.Now()
 		var newcomer Guest
 		r.Enter(&newcomer, nil, never(t))
-		if len(displaced) != 1 || displaced[0] != 1 || time.Since(began) != 0 {
-			t.Fatalf("%v were displaced after %v", displaced, time.Since(began))
+		if len(lost) != 1 || lost[0] != 1 || time.Since(began) != 0 {
+			t.Fatalf("%v were displaced after %v", lost, time.Since(began))
 		}
 		silent[0].Awaited() // counts as new
 		var second, third Guest
 		r.Enter(&second, nil, never(t))
-		if len(displaced) != 2 || displaced[1] != 2 {
-			t.Fatalf("%v were displaced", displaced)
+		if len(lost) != 2 || lost[1] != 2 {
+			t.Fatalf("%v were displaced", lost)
 		}
 		newcomer.Served()
 		second.Served()
 		r.Enter(&third, nil, never(t)) // waits for the grace of the first
 		synctest.Wait()
-		if len(displaced) != 3 || displaced[2] != 0 || time.Since(began) != grace {
-			t.Fatalf("%v were displaced after %v", displaced, time.Since(began))
+		if len(lost) != 3 || lost[2] != 0 || time.Since(began) != grace {
+			t.Fatalf("%v were displaced after %v", lost, time.Since(began))
 		}
 		for _, g := range []*Guest{&silent[0], &silent[1], &silent[2], &newcomer, &second, &third} {
 			g.Served()
@@ -144,7 +149,7 @@ func TestRoomUnderLoad(t *testing.T) {
 			if i%10 == 0 {
 				close(stop)
 			}
-			r.Enter(&g, stop, func() {})
+			r.Enter(&g, stop, displaced(func() {}))
 			if s := r.Stats(); s.Taken > places {
 				t.Errorf("%d are inside", s.Taken)
 			}

@@ -20,11 +20,16 @@ type Clock interface {
 	AfterFunc(d time.Duration, f func()) Timer
 }
 
-// Item is one deadline. Its owner sets Due before the first use; an Item belongs to one Queue.
-type Item struct {
+// Owner is whose deadline it is.
+type Owner interface {
 	// Due is called when the deadline has come, without any lock of the queue. It returns the new
 	// deadline, or 0 if there is none. It must not block.
-	Due func(now int64) (next int64)
+	Due(now int64) (next int64)
+}
+
+// Item is one deadline. Owner is set before the first use; an Item belongs to one Queue.
+type Item struct {
+	Owner Owner
 
 	when  int64
 	index int // in the heap, plus one; 0: not in the queue
@@ -60,7 +65,7 @@ func (q *Queue) Set(it *Item, when int64) {
 	q.arm()
 }
 
-// Cancel takes the item out of the queue. Its Due may still be running.
+// Cancel takes the item out of the queue. Its Owner's Due may still be running.
 func (q *Queue) Cancel(it *Item) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -101,7 +106,7 @@ func (q *Queue) fire() {
 		}
 		q.remove(0)
 		q.mu.Unlock()
-		next := it.Due(now)
+		next := it.Owner.Due(now)
 		q.mu.Lock()
 		if next != 0 && it.index == 0 && !q.closed {
 			it.when = next

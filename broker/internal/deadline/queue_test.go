@@ -58,6 +58,11 @@ func (h *hand) to(at int64) {
 	h.now = at
 }
 
+// due is an Owner made of a function.
+type due func(now int64) int64
+
+func (f due) Due(now int64) int64 { return f(now) }
+
 // TestQueueAgainstMap drives a queue and a map of deadlines through the same random calls: each is called
 // exactly when its time has come, never early, never late, never after Cancel; and one timer is enough.
 func TestQueueAgainstMap(t *testing.T) {
@@ -68,7 +73,7 @@ func TestQueueAgainstMap(t *testing.T) {
 		again := map[int]int64{} // what Due returns next
 		items := make([]Item, 8)
 		for i := range items {
-			items[i].Due = func(now int64) int64 {
+			items[i].Owner = due(func(now int64) int64 {
 				want, set := model[i]
 				if !set || now != want || now != clock.now {
 					t.Fatalf("item %d is called at %d, its deadline is %d (%v)", i, now, want, set)
@@ -81,7 +86,7 @@ func TestQueueAgainstMap(t *testing.T) {
 					return now + next
 				}
 				return 0
-			}
+			})
 		}
 		item := func(t *rapid.T) int { return rapid.IntRange(0, len(items)-1).Draw(t, "item") }
 		t.Repeat(map[string]func(*rapid.T){
@@ -131,7 +136,7 @@ func TestDeadlineInThePast(t *testing.T) {
 	clock := &hand{now: 100}
 	q := New(clock)
 	called := 0
-	it := &Item{Due: func(int64) int64 { called++; return 0 }}
+	it := &Item{Owner: due(func(int64) int64 { called++; return 0 })}
 	q.Set(it, 50)
 	if called != 0 {
 		t.Fatal("Set called Due")
@@ -148,15 +153,15 @@ func TestDueMayUseTheQueue(t *testing.T) {
 	q := New(clock)
 	var log []string
 	var a, b, c Item
-	a.Due = func(now int64) int64 {
+	a.Owner = due(func(now int64) int64 {
 		log = append(log, fmt.Sprint("a", now))
 		q.Set(&a, now+5) // and what is returned does not matter then
 		q.Cancel(&b)
 		q.Set(&c, now+1)
 		return 0
-	}
-	b.Due = func(now int64) int64 { log = append(log, fmt.Sprint("b", now)); return 0 }
-	c.Due = func(now int64) int64 { log = append(log, fmt.Sprint("c", now)); q.Cancel(&a); return 0 }
+	})
+	b.Owner = due(func(now int64) int64 { log = append(log, fmt.Sprint("b", now)); return 0 })
+	c.Owner = due(func(now int64) int64 { log = append(log, fmt.Sprint("c", now)); q.Cancel(&a); return 0 })
 	q.Set(&a, 10)
 	q.Set(&b, 10)
 	q.Set(&b, 11)
@@ -172,13 +177,13 @@ func TestMovingDeadline(t *testing.T) {
 	q := New(clock)
 	last, asked := int64(1), 0
 	it := &Item{}
-	it.Due = func(now int64) int64 {
+	it.Owner = due(func(now int64) int64 {
 		asked++
 		if now >= last+100 {
 			return 0
 		}
 		return last + 100
-	}
+	})
 	q.Set(it, 101)
 	for at := int64(2); at < 1000; at++ {
 		clock.to(at)
@@ -212,7 +217,7 @@ func TestQueueConcurrently(t *testing.T) {
 		wg.Go(func() {
 			for i := range 200 {
 				called := make(chan struct{})
-				it := &Item{Due: func(int64) int64 { close(called); return 0 }}
+				it := &Item{Owner: due(func(int64) int64 { close(called); return 0 })}
 				q.Set(it, clock.Nanos()+int64(i%7)*int64(100*time.Microsecond))
 				if i%3 == 0 {
 					q.Cancel(it)
@@ -233,7 +238,7 @@ func BenchmarkSet(b *testing.B) {
 	q := New(clock)
 	items := make([]Item, 100_000)
 	for i := range items {
-		items[i].Due = func(int64) int64 { return 0 }
+		items[i].Owner = due(func(int64) int64 { return 0 })
 		q.Set(&items[i], int64(1e9+i))
 	}
 	b.ReportAllocs()
