@@ -18,9 +18,6 @@ type Child struct {
 // for this process to pass on. On Linux it is killed when this process ends,
 // by whatever signal; what it has started itself is not. If cpus are given, it
 // runs only on those, from its first instruction on.
-//
-// A goroutine that is locked to a thread, and ends, takes the thread with it,
-// and with that the children that it has launched.
 func Launch(c *exec.Cmd, cpus []int) (*Child, error) {
 	attach(c)
 	if err := startOn(c, cpus); err != nil {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +118,48 @@ func TestServerEndsWithItsParent(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the server lives on")
 		}
+	}
+}
+
+// A server outlives the thread of the goroutine that has started it.
+func TestServerOutlivesAThread(t *testing.T) {
+	t.Setenv("PROC_TEST_SERVE", "yes")
+	over := make(chan struct{})
+	defer close(over)
+	for _, cpus := range [][]int{nil, {0}} {
+		var s *Server
+		var err error
+		thread := make(chan int)
+		var start func()
+		start = func() { // ends at once, and its thread with it
+			runtime.LockOSThread()
+			if unix.Gettid() == os.Getpid() { // the first thread of a process stays
+				go start()
+				<-over
+				return
+			}
+			s, err = Start(context.Background(), []string{os.Args[0], "{addr}"}, cpus)
+			thread <- unix.Gettid()
+		}
+		go start()
+		task := fmt.Sprintf("/proc/self/task/%d", <-thread)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for until := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+			if _, err := os.Stat(task); err != nil {
+				break
+			}
+			if time.Now().After(until) {
+				t.Fatal("the thread goes on")
+			}
+		}
+		c, err := net.Dial("tcp", s.Addr)
+		if err != nil {
+			t.Fatal("the server has ended: ", err)
+		}
+		c.Close()
+		s.Stop()
 	}
 }
 
