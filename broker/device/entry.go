@@ -104,6 +104,10 @@ func readProduct(record []byte) (p *Product, nextNumber uint32, nextID uint64, o
 			}
 			p.Categories = append(p.Categories, category)
 		case fieldSyncService:
+			if len(value) == 0 { // is never written
+				c.fail()
+				continue
+			}
 			p.SyncServices = append(p.SyncServices, string(value))
 		case fieldProductID:
 			p.ID = c.numberIn(value)
