@@ -118,10 +118,11 @@ func (l *Log) newSegment(seq uint32, hurry *atomic.Bool) (*segment, error) {
 		return nil, &Failure{Op: "create", File: fs.Path(name), Err: err}
 	}
 	seg := &segment{
-		segmentHeader: segmentHeader{seq: seq, epoch: l.epoch, salt: newSalt(), app: l.o.App},
+		segmentHeader: segmentHeader{seq: seq, epoch: l.epoch, app: l.o.App},
 		name:          FileName(seq),
 		file:          f,
 	}
+	seg.draw()
 	op := "write"
 	err = l.zero(f, hurry)
 	if err == nil {

@@ -38,10 +38,15 @@ type segmentHeader struct {
 func (h *segmentHeader) mask() uint32 { return uint32(h.salt >> 32) }
 func (h *segmentHeader) seed() uint32 { return uint32(h.salt) }
 
-func newSalt() uint64 {
-	var b [8]byte
-	rand.Read(b[:]) // never fails
-	return binary.LittleEndian.Uint64(b[:])
+// draw gives the header its salt. With one in 256, zeros would look like the header of a frame: they are what lies
+// behind the last one, and would be taken for something that was being written.
+func (h *segmentHeader) draw() {
+	for plausible := true; plausible; {
+		var b [8]byte
+		rand.Read(b[:]) // never fails
+		h.salt = binary.LittleEndian.Uint64(b[:])
+		_, plausible = h.parse(zeros[:frameHeader])
+	}
 }
 
 // encode returns the header page.
