@@ -88,25 +88,34 @@ func TestWhoWaitsWaitsAlone(t *testing.T) {
 			receiver := b.DialTCP(addr)
 			receiver.Connect("receiver", brokertest.Persistent)
 			receiver.Subscribe("a", 1)
-			const n = 8
-			var busy, others []*brokertest.Client
-			for i := range n {
-				busy = append(busy, b.DialTCP(addr))
-				busy[i].Connect(fmt.Sprint("busy", i))
-				others = append(others, b.DialTCP(addr))
-				others[i].Connect(fmt.Sprint("other", i))
-			}
+			busy, others := sideBySide(b, addr)
 			g.shut.Store(true)
 			for _, client := range busy {
 				client.Send(brokertest.Publish(c.topic, "", c.qos, uint16(c.qos)))
 			}
 			<-g.arrived
-			for _, client := range others {
-				client.Send(brokertest.Pingreq)
-				client.Expect(brokertest.Pingresp)
-			}
+			answered(others)
 			g.release()
 		})
+	}
+}
+
+// sideBySide connects clients that are going to keep the broker busy, and others on the same loops.
+func sideBySide(b *brokertest.Broker, addr string) (busy, others []*brokertest.Client) {
+	for i := range 8 {
+		busy = append(busy, b.DialTCP(addr))
+		busy[i].Connect(fmt.Sprint("busy", i))
+		others = append(others, b.DialTCP(addr))
+		others[i].Connect(fmt.Sprint("other", i))
+	}
+	return busy, others
+}
+
+// answered wants all of them to be served.
+func answered(clients []*brokertest.Client) {
+	for _, client := range clients {
+		client.Send(brokertest.Pingreq)
+		client.Expect(brokertest.Pingresp)
 	}
 }
 
@@ -140,14 +149,7 @@ func TestALongTurn(t *testing.T) {
 		}
 		defer s.Close()
 	}
-	addr := b.Listen()
-	var busy, others []*brokertest.Client
-	for i := range 8 {
-		busy = append(busy, b.DialTCP(addr))
-		busy[i].Connect(fmt.Sprint("busy", i))
-		others = append(others, b.DialTCP(addr))
-		others[i].Connect(fmt.Sprint("other", i))
-	}
+	busy, others := sideBySide(b, b.Listen())
 	g.shut.Store(true)
 	for _, client := range busy {
 		var chunk brokertest.Bytes
@@ -159,10 +161,7 @@ func TestALongTurn(t *testing.T) {
 	for range busy {
 		<-g.arrived
 	}
-	for _, client := range others {
-		client.Send(brokertest.Pingreq)
-		client.Expect(brokertest.Pingresp)
-	}
+	answered(others)
 	g.release()
 }
 
