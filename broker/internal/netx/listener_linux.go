@@ -43,7 +43,7 @@ func (p *Poller) Listen(ln *net.TCPListener, h Handler) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	loop, err := p.assign()
+	loop, err := p.assign(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -105,14 +105,18 @@ func (l *Listener) Accept() (s *Socket, remote *net.TCPAddr, err error) {
 	default:
 		return nil, nil, os.NewSyscallError("accept4", l.err)
 	}
-	home, err := l.loop.poller.assign()
+	var host *loop
+	if l.taken++; l.taken <= guests {
+		host = l.loop
+	}
+	home, err := l.loop.poller.assign(host)
 	if err != nil {
 		unix.Close(l.fd)
 		return nil, nil, err
 	}
 	s = &Socket{fd: int32(l.fd), loop: home}
-	if l.taken++; l.taken <= guests && home != l.loop && l.loop.poller.invite(l.loop) {
-		s.loop, s.home = l.loop, home
+	if host != nil && host != home {
+		s.loop, s.home = host, home
 	}
 	return s, tcpAddr(&l.addr), nil
 }

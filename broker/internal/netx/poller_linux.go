@@ -45,7 +45,7 @@ func (p *Poller) Adopt(nc net.Conn, h Handler) (s *Socket, plain bool, err error
 	default:
 		return nil, false, nil
 	}
-	l, err := p.assign()
+	l, err := p.assign(nil)
 	if err != nil {
 		return nil, true, err
 	}
@@ -79,8 +79,9 @@ func duplicate(c syscall.Conn) (fd int32, err error) {
 	return fd, err
 }
 
-// assign chooses the loop of a new socket, in turn, and counts it there.
-func (p *Poller) assign() (*loop, error) {
+// assign chooses the loop of a new socket, in turn, and counts it there. A host counts it, too, and does not end before
+// it has left: the socket is to begin there. nil: it has none.
+func (p *Poller) assign(host *loop) (*loop, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -98,19 +99,10 @@ func (p *Poller) assign() (*loop, error) {
 		go l.run() // ends after Close, with the last socket
 	}
 	p.loops[i].sockets++
-	return p.loops[i], nil
-}
-
-// invite counts a guest at l, which does not end before that has left. It reports false when the Poller is closed and
-// l may have ended.
-func (p *Poller) invite(l *loop) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return false
+	if host != nil && host != p.loops[i] {
+		host.sockets++
 	}
-	l.sockets++
-	return true
+	return p.loops[i], nil
 }
 
 // leave counts a socket that is gone.
