@@ -272,15 +272,14 @@ func TestReuse(t *testing.T) {
 			l.known[second.socket.fd] = nil
 			l.mu.Unlock()
 		}
+		ours, toThird := connect(t, "unix")
 		old := second.socket.fd
 		second.socket.Close()
 		await(t, second.closed)
-		third, toThird := adopt(t, p, "unix")
-		for tries := 0; third.socket.fd != old; tries++ {
-			if tries == 50 {
-				t.Skip("no socket got the descriptor that was closed")
-			}
-			third, toThird = adopt(t, p, "unix")
+		occupy(t, old) // the lowest that is free is the next
+		third := own(t, p, ours, toThird)
+		if third.socket.fd != old {
+			t.Fatalf("the new socket has descriptor %d, not %d", third.socket.fd, old)
 		}
 		third.socket.Park()
 		first.readable = nil

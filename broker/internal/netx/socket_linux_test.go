@@ -113,6 +113,11 @@ func connect(t *testing.T, network string) (ours, theirs net.Conn) {
 func adopt(t *testing.T, p *Poller, network string) (*owner, net.Conn) {
 	t.Helper()
 	ours, theirs := connect(t, network)
+	return own(t, p, ours, theirs), theirs
+}
+
+func own(t *testing.T, p *Poller, ours, theirs net.Conn) *owner {
+	t.Helper()
 	o := &owner{got: make(chan []byte, 1000), closed: make(chan struct{})}
 	var plain bool
 	var err error
@@ -120,7 +125,23 @@ func adopt(t *testing.T, p *Poller, network string) (*owner, net.Conn) {
 		t.Fatal(plain, err)
 	}
 	t.Cleanup(func() { o.socket.Close(); theirs.Close() })
-	return o, theirs
+	return o
+}
+
+// occupy takes every free descriptor below fd.
+func occupy(t *testing.T, fd int32) {
+	t.Helper()
+	for {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if int32(f.Fd()) >= fd {
+			f.Close()
+			return
+		}
+		t.Cleanup(func() { f.Close() })
+	}
 }
 
 var plains = []string{"tcp", "unix"}
