@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ type round struct {
 	identity func(client int) load.Credentials
 	broker   *proc.Group // nil: not known
 	self     *proc.Group
-	before   proc.Usage // of the broker, before the first connection
+	unloaded proc.Usage // of the broker, before the first connection
 	began    time.Time
 	series   window      // since the last point of the series
 	told     window      // since progress was told
@@ -57,20 +58,22 @@ func measure(ctx context.Context, cfg *Config, number, rounds int) (Measurement,
 		addr, r.broker = server.Addr, server.Group
 	}
 	if r.broker != nil {
+		defer r.broker.Close()
 		usage, err := r.broker.Read()
 		if errors.Is(err, proc.ErrUnsupported) {
 			r.broker = nil
 		} else if err != nil {
 			return r.result, fmt.Errorf("bench: target %s: %w", r.name, err)
 		}
-		r.before = usage
+		r.unloaded = usage
 	}
+	defer r.self.Close()
 	if err := r.prepare(addr); err != nil {
 		return r.result, err
 	}
 	defer r.engine.Close()
 	r.began = time.Now()
-	first := r.read()
+	first := r.before()
 	r.series.from, r.told.from = first, first
 	err := r.run(ctx)
 	r.finish()
@@ -149,34 +152,74 @@ type reading struct {
 	broker, self proc.Usage
 }
 
-// read samples the load, the broker and this process. The processor time is
-// that of the moment of the sample; reading the rest takes longer.
-func (r *round) read() (now reading) {
-	var err error
+// before is a reading at the beginning of what is measured, after one at its
+// end. What takes long to read, and keeps a processor from the lanes
+// meanwhile, lies outside.
+func (r *round) before() (now reading) {
+	r.survey(&now)
+	r.sample(&now, r.engine.Sample)
+	return now
+}
+
+func (r *round) after() (now reading) {
+	r.sample(&now, r.engine.Sample)
+	r.survey(&now)
+	return now
+}
+
+// glance is a reading during what is measured, of nothing that takes long.
+func (r *round) glance() (now reading) {
+	r.sample(&now, r.engine.Glance)
+	runtime.Gosched() // the lanes may have no other processor
 	if r.broker != nil {
-		if now.broker, err = r.broker.Read(); err != nil {
-			r.engine.Fail(fault.Closed, "the broker's process has ended")
-		}
+		var err error
+		now.broker.RSS, err = r.broker.Memory()
+		r.ended(err)
 	}
-	now.self, _ = r.self.Read()
-	now.Sample = r.engine.Sample(func() {
-		if r.broker != nil && err == nil {
+	return now
+}
+
+// sample reads the load, and the processor time of the same moment.
+func (r *round) sample(now *reading, read func(also func()) load.Sample) {
+	now.Sample = read(func() {
+		if r.broker != nil {
 			now.broker.CPU = r.broker.CPU()
 		}
-		now.self.CPU = max(r.self.CPU(), now.self.CPU)
+		now.self.CPU = r.self.CPU()
 	})
-	if r.times != nil {
+	if r.times != nil && now.Measured != nil {
 		r.times.Merge(now.Measured)
 	}
-	r.series.add(&now)
-	r.told.add(&now)
-	return now
+	r.series.arrived.Merge(now.Recent)
+	r.told.arrived.Merge(now.Recent)
+}
+
+// survey reads all that the broker and this process use. Listing the files of
+// a broker with a thousand connections takes some ten milliseconds.
+func (r *round) survey(now *reading) {
+	if r.broker != nil {
+		cpu := now.broker.CPU
+		var err error
+		now.broker, err = r.broker.Read()
+		now.broker.CPU = cpu
+		r.ended(err)
+	}
+	cpu := now.self.CPU
+	now.self, _ = r.self.Read()
+	now.self.CPU = cpu
+}
+
+// ended makes a fault of the broker's end.
+func (r *round) ended(err error) {
+	if err != nil {
+		r.engine.Fail(fault.Closed, "the broker's process has ended")
+	}
 }
 
 // finish gathers what the round as a whole gave.
 func (r *round) finish() {
 	m := &r.result
-	last := r.read()
+	last := r.after()
 	m.Counters = last.Counters
 	m.Faults = r.engine.Faults()
 	for _, f := range m.Faults {

@@ -38,7 +38,7 @@ type part struct {
 // during lets the load go on for a part and samples it. It returns early with
 // load.ErrAborted when a fault ends the run, or with the context's error.
 func (r *round) during(ctx context.Context, p part) error {
-	began := r.read()
+	began := r.before()
 	r.point(p.name, &began)
 	if p.unit != "" {
 		r.times = load.NewTimes()
@@ -115,11 +115,17 @@ func (r *round) wait(ctx context.Context, p part, began *reading) (*reading, err
 		if !over && err == nil && time.Since(sampled) < sample-nearly {
 			continue
 		}
-		now := r.read()
+		read := r.glance
+		if over || err != nil {
+			read = r.after
+		}
+		now := read()
 		sampled = time.Now()
+		runtime.Gosched()
 		if over || err != nil || sampled.Sub(pointed) >= every-nearly {
 			pointed = sampled
 			r.point(p.name, &now)
+			runtime.Gosched()
 		}
 		if over || sampled.Sub(told) >= tickTime-nearly {
 			told = sampled
@@ -157,7 +163,7 @@ func (r *round) phase(p *part, from, to *reading) Phase {
 	f.Count = p.count(&f.Counters)
 	if r.broker != nil {
 		u := use(from.broker, to.broker, seconds)
-		u.RSSBefore = r.before.RSS
+		u.RSSBefore = r.unloaded.RSS
 		f.Broker = &u
 	}
 	f.Generator.Use = use(from.self, to.self, seconds)
@@ -168,16 +174,7 @@ func (r *round) phase(p *part, from, to *reading) Phase {
 // window is what happened from one point to the next.
 type window struct {
 	from    reading
-	arrived *hist.Histogram // latencies
-}
-
-// add takes part in a new reading.
-func (w *window) add(now *reading) {
-	if w.arrived == nil {
-		w.arrived = hist.New()
-	}
-	w.arrived.Merge(now.Measured.Delivery)
-	w.arrived.Merge(now.Other.Delivery)
+	arrived hist.Coarse // latencies
 }
 
 // end makes a point of the window and begins the next one; false if no time

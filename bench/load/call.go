@@ -158,9 +158,6 @@ func (c *caller) one(ctx context.Context, n uint64, at int64) {
 		l.do(func() { l.count.Corrupted++ })
 		e.faults.Add(fault.Corrupted, "client %q answered %s to %s", e.o.Identity(device).ClientID, fault.Show(answer), fault.Show(payload))
 	default:
-		l.do(func() {
-			l.count.Delivered++
-			l.timesFor(at).Delivery.Record(since(at, now))
-		})
+		l.do(func() { l.delivered(proof.Ticks(at), since(at, now), 1) })
 	}
 }

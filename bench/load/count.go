@@ -1,6 +1,8 @@
 package load
 
 import (
+	"time"
+
 	"sampan/bench/hist"
 	"sampan/bench/proof"
 )
@@ -104,6 +106,13 @@ type span struct{ from, length uint64 }
 
 // has reports whether the span covers a moment.
 func (s span) has(ticks uint64) bool { return proof.Within(ticks, s.from, s.length) }
+
+// delivered books n deliveries of what began at a moment.
+func (l *lane) delivered(began uint64, after time.Duration, n uint64) {
+	l.count.Delivered += n
+	l.timesAt(began).Delivery.RecordN(after, n)
+	l.recent.RecordN(after, n)
+}
 
 // timesFor tells where a duration belongs that began at a time.
 func (l *lane) timesFor(began int64) *Times { return l.timesAt(proof.Ticks(began)) }

@@ -10,7 +10,7 @@
 //	...
 //	e.Halt()
 //	err = e.Settle(ctx)
-//	sample := e.Sample()
+//	sample := e.Sample(nil)
 //
 // Every message belongs to a stream: one publisher's numbered messages on one
 // topic. Each receiver follows each stream that it gets with a

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sampan/bench/hist"
 	"sampan/bench/internal/fake"
 )
 
@@ -410,6 +411,40 @@ func TestPublishThroughAFunction(t *testing.T) {
 	}
 	if s := e.Sample(nil); s.Delivered != 240 {
 		t.Errorf("%d delivered, want 240", s.Delivered)
+	}
+}
+
+// A glance sees what has arrived and leaves the durations to the sample after it.
+func TestGlance(t *testing.T) {
+	b := fake.Start(t, fake.Behaviour{})
+	e, ctx := connected(t, fanout(4, 0), Options{Addr: b.Addr})
+	e.Measure(time.Hour)
+	if err := e.Publish(Pace{Rate: 1000, Each: 50}); err != nil {
+		t.Fatal(err)
+	}
+	var recent hist.Coarse
+	for seen := uint64(0); seen < 200; {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%d of 200 seen", seen)
+		case <-time.After(time.Millisecond):
+		}
+		g := e.Glance(nil)
+		if g.Measured != nil || g.Other != nil {
+			t.Fatal("a glance has Times")
+		}
+		seen = g.Delivered
+		recent.Merge(g.Recent)
+	}
+	s := e.Sample(nil)
+	if n := s.Measured.Delivery.Count(); n != 200 {
+		t.Errorf("%d durations of 200 in the sample", n)
+	}
+	if got, want := recent.Quantile(1), s.Measured.Delivery.Max(); got != want {
+		t.Errorf("the longest was %v at a glance, %v in the sample", got, want)
+	}
+	if got := s.Recent.Quantile(1); got != 0 {
+		t.Errorf("the sample has %v again", got)
 	}
 }
 

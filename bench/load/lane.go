@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sampan/bench/hist"
 	"sampan/bench/wire"
 )
 
@@ -30,11 +31,12 @@ type lane struct {
 	halted     bool // nothing new is planned
 
 	count      Counters
-	unsent     uint64 // messages that Pace.Each still wants sent
-	unreceived uint64 // deliveries of a pace with Queued that are not yet owed
-	measured   span   // what is measured
-	times      *Times // of what began inside it, since the last sample
-	warm       *Times // of the rest
+	unsent     uint64      // messages that Pace.Each still wants sent
+	unreceived uint64      // deliveries of a pace with Queued that are not yet owed
+	measured   span        // what is measured
+	times      *Times      // of what began inside it, since the last sample
+	warm       *Times      // of the rest
+	recent     hist.Coarse // deliveries of both, since the last sample or glance
 
 	mail struct {
 		sync.Mutex

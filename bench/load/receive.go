@@ -111,8 +111,7 @@ func (t *tally) book() {
 		return
 	}
 	l := t.lane
-	l.count.Delivered += uint64(t.fresh)
-	l.timesAt(t.sent).Delivery.RecordN(proof.Between(t.sent, t.now), uint64(t.fresh))
+	l.delivered(t.sent, proof.Between(t.sent, t.now), uint64(t.fresh))
 	t.stream.arrived(t.fresh, l)
 	t.fresh = 0
 }

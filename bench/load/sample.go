@@ -3,6 +3,7 @@ package load
 import (
 	"time"
 
+	"sampan/bench/hist"
 	"sampan/bench/proof"
 	"sampan/bench/wire"
 )
@@ -12,8 +13,12 @@ type Sample struct {
 	At       time.Duration // since the engine's clock began
 	Counters               // since the engine began
 	// Times are the durations since the sample before: Measured holds what
-	// began inside the span given to Measure, Other the rest.
+	// began inside the span given to Measure, Other the rest. A glance has
+	// none.
 	Measured, Other *Times
+	// Recent is how long the deliveries took that came since the sample or
+	// glance before.
+	Recent *hist.Coarse
 	// Load is what the lanes have cost, summed up; Busy is the part of each
 	// lane in Load.Busy.
 	Load wire.Load
@@ -52,7 +57,25 @@ func (e *Engine) Measure(d time.Duration) {
 // Sample holds all lanes for a moment. If also is not nil it is called then,
 // so that what it reads belongs to the same moment.
 func (e *Engine) Sample(also func()) Sample {
-	s := Sample{Measured: NewTimes(), Other: NewTimes()}
+	times := [2]*Times{NewTimes(), NewTimes()}
+	s := e.sample(also, func(l *lane) {
+		times[0].Merge(l.times)
+		times[1].Merge(l.warm)
+		l.times.reset()
+		l.warm.reset()
+	})
+	s.Measured, s.Other = times[0], times[1]
+	return s
+}
+
+// Glance is a Sample without Times, which take a millisecond or more to add
+// up: for a look at a load that goes on.
+func (e *Engine) Glance(also func()) Sample {
+	return e.sample(also, func(*lane) {})
+}
+
+func (e *Engine) sample(also func(), each func(*lane)) Sample {
+	s := Sample{Recent: new(hist.Coarse)}
 	for _, l := range e.lanes {
 		l.Lock()
 	}
@@ -66,10 +89,9 @@ func (e *Engine) Sample(also func()) Sample {
 			count.Backlog += st.planned - st.sent
 		}
 		s.Counters.add(&count)
-		s.Measured.Merge(l.times)
-		s.Other.Merge(l.warm)
-		l.times.reset()
-		l.warm.reset()
+		s.Recent.Merge(&l.recent)
+		l.recent.Reset()
+		each(l)
 		load := l.Load()
 		s.Load.Busy += load.Busy
 		s.Load.Reads += load.Reads

@@ -5,6 +5,7 @@ package proc
 
 import (
 	"errors"
+	"os"
 	"time"
 )
 
@@ -36,12 +37,26 @@ type Usage struct {
 // Group is a set of processes, and those that they have started.
 type Group struct {
 	roots []int
-	alone bool  // without those that they have started
-	known []int // those that ran at the last Read
+	alone bool      // without those that they have started
+	known []process // those that ran at the last Read
+}
+
+// process is one of them.
+type process struct {
+	pid   int
+	statm *os.File // nil: may not be read
 }
 
 // NewGroup makes a group of processes by their ids.
 func NewGroup(pids ...int) *Group { return &Group{roots: pids} }
+
+// Close gives back what Read holds open.
+func (g *Group) Close() {
+	for _, p := range g.known {
+		p.statm.Close() // nil, too
+	}
+	g.known = nil
+}
 
 // Alone makes a group of one process, without those that it has started.
 func Alone(pid int) *Group { return &Group{roots: []int{pid}, alone: true} }

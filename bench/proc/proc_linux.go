@@ -69,12 +69,14 @@ func stat(dir string) ([]string, error) {
 // of them runs.
 func (g *Group) Read() (Usage, error) {
 	var u Usage
-	g.known = g.PIDs()
-	for _, pid := range g.known {
+	g.Close()
+	for _, pid := range g.PIDs() {
 		u.add(pid)
+		statm, _ := os.Open(fmt.Sprintf("/proc/%d/statm", pid))
+		g.known = append(g.known, process{pid, statm})
 	}
 	if len(g.known) == 0 {
-		return u, fmt.Errorf("proc: no process of %v is running", g.roots)
+		return u, g.ended()
 	}
 	return u, nil
 }
@@ -82,10 +84,32 @@ func (g *Group) Read() (Usage, error) {
 // CPU sums up the processor time alone, of the processes that the last Read
 // found. It costs a microsecond for each.
 func (g *Group) CPU() (cpu time.Duration) {
-	for _, pid := range g.known {
-		cpu += cpuTime(pid)
+	for _, p := range g.known {
+		cpu += cpuTime(p.pid)
 	}
 	return cpu
+}
+
+// Memory sums up the resident memory alone, in bytes, of the processes that
+// the last Read found. It costs some microseconds for each, however much they
+// have, and may lag behind by some pages for each thread. The error says that
+// none of them runs.
+func (g *Group) Memory() (rss uint64, err error) {
+	running := false
+	for _, p := range g.known {
+		if n, err := resident(p.statm); err == nil {
+			rss += n
+			running = true
+		}
+	}
+	if !running {
+		return 0, g.ended()
+	}
+	return rss, nil
+}
+
+func (g *Group) ended() error {
+	return fmt.Errorf("proc: no process of %v is running", g.roots)
 }
 
 // cpuTime reads a process's own clock, which counts in nanoseconds; 0 if the
@@ -116,9 +140,9 @@ func (u *Usage) add(pid int) {
 	} else {
 		u.CPU += user + system
 	}
-	u.memory(dir)
 	u.threads(dir)
 	u.Processors = max(u.Processors, processors(dir))
+	u.memory(dir)
 	if fds, err := os.ReadDir(dir + "/fd"); err == nil {
 		u.Files += len(fds)
 	}
@@ -138,11 +162,23 @@ func (u *Usage) memory(dir string) {
 		u.PSS += field(rollup, "Pss:") * kb
 		return
 	}
-	statm, err := os.ReadFile(dir + "/statm")
-	if f := strings.Fields(string(statm)); err == nil && len(f) > 1 {
-		pages, _ := strconv.ParseUint(f[1], 10, 64)
-		u.RSS += pages * uint64(os.Getpagesize())
+	if statm, err := os.Open(dir + "/statm"); err == nil {
+		n, _ := resident(statm)
+		u.RSS += n
+		statm.Close()
 	}
+}
+
+// resident reads the second field of a statm: pages.
+func resident(statm *os.File) (size uint64, err error) {
+	var text [200]byte
+	n, err := statm.ReadAt(text[:], 0)
+	f := bytes.Fields(text[:n])
+	if len(f) < 2 {
+		return 0, err // the process has ended
+	}
+	pages, err := strconv.ParseUint(string(f[1]), 10, 64)
+	return pages * uint64(os.Getpagesize()), err
 }
 
 // field finds "name number" at the beginning of a line.

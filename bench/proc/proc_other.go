@@ -12,3 +12,6 @@ func (g *Group) Read() (Usage, error) { return Usage{}, ErrUnsupported }
 
 // CPU returns 0.
 func (g *Group) CPU() time.Duration { return 0 }
+
+// Memory returns ErrUnsupported.
+func (g *Group) Memory() (uint64, error) { return 0, ErrUnsupported }

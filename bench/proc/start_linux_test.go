@@ -69,6 +69,9 @@ func TestStart(t *testing.T) {
 	if err != nil || u.Processors != 1 || u.RSS == 0 {
 		t.Errorf("usage %+v, %v; want one processor", u, err)
 	}
+	if rss, err := s.Group.Memory(); err != nil || rss < u.RSS/2 || rss > 2*u.RSS {
+		t.Errorf("resident memory %d bytes at a glance, %v; %d when looked at", rss, err, u.RSS)
+	}
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(s.child.command.Process.Pid, &set); err != nil || set.Count() != 1 || !set.IsSet(0) {
 		t.Errorf("runs on %d processors", set.Count())
@@ -78,6 +81,9 @@ func TestStart(t *testing.T) {
 	case <-s.Ended():
 	default:
 		t.Error("still there after Stop")
+	}
+	if rss, err := s.Group.Memory(); err == nil {
+		t.Errorf("its processes still have %d bytes", rss)
 	}
 	if _, err := s.Group.Read(); err == nil {
 		t.Error("its processes still run")
