@@ -5,6 +5,8 @@ import (
 	"os"
 	"runtime"
 	"strings"
+
+	"sampan/bench/proc"
 )
 
 // Machine is where a result comes from.
@@ -15,11 +17,13 @@ type Machine struct {
 	Processor  string `json:"processor,omitempty"`
 	Processors int    `json:"processors"`
 	Go         string `json:"go"` // the generator's
+	// Realtime says that generator and broker had real-time priority.
+	Realtime bool `json:"realtime,omitempty"`
 }
 
 // ThisMachine describes the machine as far as the system tells.
 func ThisMachine() Machine {
-	m := Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, Processors: runtime.NumCPU(), Go: runtime.Version()}
+	m := Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, Processors: runtime.NumCPU(), Go: runtime.Version(), Realtime: proc.Realtime()}
 	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		m.Kernel = strings.TrimSpace(string(release))
 	}

@@ -15,3 +15,6 @@ func (g *Group) CPU() time.Duration { return 0 }
 
 // Memory returns ErrUnsupported.
 func (g *Group) Memory() (uint64, error) { return 0, ErrUnsupported }
+
+// Realtime returns false.
+func Realtime() bool { return false }

@@ -17,4 +17,11 @@
 // On one core the broker has a processor of its own and the generator has another one (or the others). On two
 // cores the broker has two processors; where the machine has no more, the generator has to share them, so that
 // rates say less than deliveries for each second of the broker's processor time.
+//
+// Other work on the machine shows in the tail of latencies. With real-time priority, which brokers inherit, it
+// does not; where a broker may use a processor to the full, though, the system stops such work for 50 ms in every
+// second, so only loads at a rate, on one core, are for it:
+//
+//	go build -o /tmp/record ./bench/record
+//	chrt -r 1 /tmp/record --cores 1 --cells everyday,fanout-100-200
 package main

@@ -35,6 +35,8 @@ type entry struct {
 	Measured time.Time `json:"measured"`
 	// Shared says that broker and generator had to share processors.
 	Shared bool `json:"shared,omitempty"`
+	// Realtime says that generator and brokers had real-time priority.
+	Realtime bool `json:"realtime,omitempty"`
 	// Warmup and Duration are those of each round, in seconds.
 	Warmup   float64 `json:"warmup_s"`
 	Duration float64 `json:"duration_s"`
@@ -61,7 +63,8 @@ const crowdedFrom = 0.1
 func entryOf(c *cell, cores int, program string, shared bool, r *bench.Result) entry {
 	e := entry{
 		Cell: c.name, Cores: cores, Program: program, Measured: r.Began.UTC().Truncate(time.Second), Shared: shared,
-		Warmup: r.Scenario.Warmup.Seconds(), Duration: r.Scenario.Duration.Seconds(),
+		Realtime: r.Machine.Realtime,
+		Warmup:   r.Scenario.Warmup.Seconds(), Duration: r.Scenario.Duration.Seconds(),
 		Values: map[string][]float64{}, Bottleneck: r.Bottleneck(),
 	}
 	for i := range r.Rounds {

@@ -161,6 +161,7 @@ func record(ctx context.Context, words []string, to io.Writer) error {
 	if f.Machine.Processor != machine.Processor || f.Machine.Processors != machine.Processors {
 		f.Entries = nil // figures of another machine do not stand beside ours
 	}
+	machine.Realtime = false // each entry says it
 	f.Machine = machine
 	for _, name := range peers {
 		if !slices.ContainsFunc(programs, func(p program) bool { return p.name == name }) {

@@ -260,7 +260,11 @@ func (p *printer) latencies() string {
 			if own == nil {
 				continue
 			}
-			t.row("**"+c.title+", "+coresText(cores)+"**", "", "", "", "")
+			title := c.title + ", " + coresText(cores)
+			if own.Realtime {
+				title += ", real-time priority"
+			}
+			t.row("**"+title+"**", "", "", "", "")
 			for _, name := range slices.Concat([]string{sampan}, p.brokers(latency, cores), c.ceilings) {
 				e := p.find(c.name, cores, name)
 				if e == nil {
