@@ -17,8 +17,10 @@ const (
 	// soonest and latest bound the time between two points.
 	soonest = 200 * time.Millisecond
 	latest  = time.Minute
-	// tickTime is about how often progress is told.
+	// tickTime is about how often progress is told, seldom how often if the
+	// telling costs.
 	tickTime = time.Second
+	seldom   = 5 * time.Second
 )
 
 // part is a part of a round, measured or not.
@@ -76,11 +78,11 @@ func (r *round) wait(ctx context.Context, p part, began *reading) (*reading, err
 		cancel()
 		<-watched
 	}()
-	every := min(max(p.last/points, soonest), latest)
+	every, tick := min(max(p.last/points, soonest), latest), tickTime
 	if r.Scenario.Rate > 0 && runtime.GOMAXPROCS(0) == 1 {
-		every = max(every, tickTime) // on the lanes' only processor each sample makes messages late
+		every, tick = max(every, seldom), seldom // on the lanes' only processor each look makes messages late
 	}
-	sample := min(every, tickTime)
+	sample := min(every, tick)
 	look := sample
 	if p.done != nil {
 		look = quickLook
@@ -127,7 +129,7 @@ func (r *round) wait(ctx context.Context, p part, began *reading) (*reading, err
 			r.point(p.name, &now)
 			runtime.Gosched()
 		}
-		if over || sampled.Sub(told) >= tickTime-nearly {
+		if over || sampled.Sub(told) >= tick-nearly {
 			told = sampled
 			r.tell(&p, began, &now)
 		}
