@@ -28,18 +28,23 @@ func (r *round) run(ctx context.Context) error {
 // setUp connects everybody who is to be there when the load begins.
 func (r *round) setUp(ctx context.Context) error {
 	return r.while(ctx, "connect", func(ctx context.Context) error {
-		for _, c := range []clients{r.unrelated, r.idle, r.subscribers, r.publishers} {
-			if err := r.engine.Connect(ctx, c.from, c.to, load.Ramp{}); err != nil {
-				return err
-			}
-			if c == r.idle {
-				if err := r.comeAndGo(ctx); err != nil {
-					return err
-				}
-			}
+		if err := r.connectAll(ctx, r.unrelated, r.idle); err != nil {
+			return err
 		}
-		return nil
+		if err := r.comeAndGo(ctx); err != nil {
+			return err
+		}
+		return r.connectAll(ctx, r.subscribers, r.publishers)
 	})
+}
+
+func (r *round) connectAll(ctx context.Context, groups ...clients) error {
+	for _, c := range groups {
+		if err := r.engine.Connect(ctx, c.from, c.to, load.Ramp{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // comeAndGo lets the earlier subscribers subscribe and leave.

@@ -136,6 +136,23 @@ func TestEveryKind(t *testing.T) {
 	}
 }
 
+// Those who are to come and go before the load do so once, and those who are connected all the time connect once.
+// Without either of the groups that are connected before them, too.
+func TestEarlierComeOnce(t *testing.T) {
+	for _, others := range []int{0, 3} {
+		s := small(scenario.Fanout)
+		s.Earlier, s.Unrelated, s.UnrelatedClients, s.IdleClients = 200, others, others, others
+		r, err := try(t, s, fake.Behaviour{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := r.Rounds[0].Counters
+		if want := uint64(200 + 2*others + s.Publishers + s.Subscribers); c.Connects != want || c.Cycles != 200 {
+			t.Errorf("%d connects and %d cycles, want %d and 200", c.Connects, c.Cycles, want)
+		}
+	}
+}
+
 // TestFunctionsInsteadOfClients publishes and calls through functions, as a
 // server's HTTP interface would.
 func TestFunctionsInsteadOfClients(t *testing.T) {

@@ -16,7 +16,8 @@ type Cycle struct {
 	// Together is how many are on their way at once. 0: 64, or with a Rate as
 	// many as there are clients.
 	Together int
-	// Each is the number of cycles in all. 0: until Halt.
+	// Each is the number of cycles in all, with Stay at most one for each
+	// client. 0: until Halt.
 	Each uint64
 	// Stay ends a cycle with CONNACK and keeps the connection.
 	Stay bool
@@ -40,7 +41,7 @@ func (e *Engine) Cycle(c Cycle) error {
 	n := len(e.lanes)
 	start := e.clock.Now()
 	for i, l := range e.lanes {
-		y := &cycler{lane: l, Cycle: c, next: start, left: ^uint64(0), together: max(c.Together/n, 1)}
+		y := &cycler{Cycle: c, next: start, left: ^uint64(0), together: max(c.Together/n, 1)}
 		for _, cl := range l.clients {
 			if cl.index >= c.From && cl.index < c.To {
 				if c.Message && len(cl.pubs) == 0 {
@@ -54,13 +55,19 @@ func (e *Engine) Cycle(c Cycle) error {
 			if uint64(i) < c.Each%uint64(n) {
 				y.left++
 			}
+			if c.Stay {
+				y.left = min(y.left, uint64(len(y.idle)))
+			}
 		}
 		if c.Rate > 0 {
 			y.period = float64(n) / c.Rate * float64(time.Second)
 			y.next += int64(y.period * float64(i) / float64(n))
 		}
 		l.do(func() {
-			l.halted = false
+			y.spell = l.resume()
+			if c.Each > 0 {
+				l.unbegun += y.left
+			}
 			l.jobs = append(l.jobs, y)
 		})
 	}
@@ -70,7 +77,7 @@ func (e *Engine) Cycle(c Cycle) error {
 // cycler runs the cycles of a lane.
 type cycler struct {
 	Cycle
-	lane     *lane
+	spell
 	idle     []*client // longest idle first
 	next     int64     // with a period: when the next is due
 	period   float64
@@ -81,7 +88,7 @@ type cycler struct {
 
 func (y *cycler) run(now int64) (next int64, more bool) {
 	l := y.lane
-	if l.halted || y.left == 0 {
+	if y.over() || y.left == 0 {
 		return never, false
 	}
 	for y.left > 0 && y.pending < y.together && len(y.idle) > 0 {
@@ -96,6 +103,9 @@ func (y *cycler) run(now int64) (next int64, more bool) {
 		cl := y.idle[0]
 		y.idle = y.idle[1:]
 		y.left--
+		if y.Each > 0 {
+			l.unbegun--
+		}
 		y.pending++
 		l.active++
 		cl.life = y

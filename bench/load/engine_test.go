@@ -260,6 +260,38 @@ func TestQueuedThenDrained(t *testing.T) {
 	}
 }
 
+// Settle waits for cycles that no lane has heard of yet, and what Halt has ended does not go on with what begins
+// after it.
+func TestSettleWaitsForCycles(t *testing.T) {
+	for name, o := range ways {
+		t.Run(name, func(t *testing.T) {
+			o.Addr = fake.Start(t, fake.Behaviour{}).Addr
+			e := start(t, Plan{Key: 3, Clients: make([]Client, 8)}, o)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			var want uint64
+			for range 50 {
+				if err := e.Cycle(Cycle{To: 8, Each: 1000}); err != nil {
+					t.Fatal(err)
+				}
+				e.Halt()
+				e.Settle(ctx)
+				want = e.Count().Cycles + 3
+				if err := e.Cycle(Cycle{To: 8, Each: 3}); err != nil {
+					t.Fatal(err)
+				}
+				e.Settle(ctx)
+				if n := e.Count().Cycles; n != want {
+					t.Fatalf("%d cycles, want %d", n, want)
+				}
+			}
+			for _, f := range e.Faults() {
+				t.Error(f)
+			}
+		})
+	}
+}
+
 func TestCycles(t *testing.T) {
 	self := Plan{Key: 3}
 	for i := range 20 {

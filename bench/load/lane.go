@@ -28,10 +28,12 @@ type lane struct {
 	young      []*conn // not known to be ready, oldest first
 	references map[*stream]*reference
 	active     int  // cycles and takeovers under way
+	halts      int  // calls of Halt so far
 	halted     bool // nothing new is planned
 
 	count      Counters
 	unsent     uint64      // messages that Pace.Each still wants sent
+	unbegun    uint64      // cycles that Cycle.Each still wants begun
 	unreceived uint64      // deliveries of a pace with Queued that are not yet owed
 	measured   span        // what is measured
 	times      *Times      // of what began inside it, since the last sample
@@ -51,6 +53,21 @@ type lane struct {
 type job interface {
 	run(now int64) (next int64, more bool)
 }
+
+// spell is the time of a lane until the next Halt.
+type spell struct {
+	lane  *lane
+	halts int // before it
+}
+
+// resume begins a spell.
+func (l *lane) resume() spell {
+	l.halted = false
+	return spell{l, l.halts}
+}
+
+// over reports whether Halt has been called since.
+func (s spell) over() bool { return s.halts != s.lane.halts }
 
 // Turn does what is due: see wire.Work.
 func (l *lane) Turn(now int64) (next int64) {

@@ -42,13 +42,13 @@ func (e *Engine) Publish(p Pace) error {
 	start := e.clock.Now() + int64(time.Millisecond)
 	for _, l := range e.lanes {
 		l.do(func() {
-			l.halted = false
+			s := l.resume()
 			l.unsent = p.Each * uint64(len(l.streams))
-			for _, s := range l.streams {
-				s.pace(p, start, len(e.streams))
+			for _, st := range l.streams {
+				st.pace(p, start, len(e.streams))
 			}
 			if p.Rate > 0 && len(l.streams) > 0 {
-				l.jobs = append(l.jobs, &pacer{lane: l, limit: l.streams[0].limit})
+				l.jobs = append(l.jobs, &pacer{spell: s, limit: l.streams[0].limit})
 			}
 		})
 	}
@@ -98,14 +98,14 @@ func (s *stream) due(seq uint64) int64 {
 // a lane have the same period, and the order in which they are due is that of
 // the lane's list, again and again.
 type pacer struct {
-	lane  *lane
+	spell
 	limit uint64 // as all streams have
 	turn  int    // the stream that is due next
 }
 
 func (p *pacer) run(now int64) (next int64, more bool) {
 	l := p.lane
-	if l.halted {
+	if p.over() {
 		return never, false
 	}
 	for {
@@ -144,7 +144,8 @@ func (e *Engine) Halt() {
 	for _, l := range e.lanes {
 		l.do(func() {
 			l.halted = true
-			l.unsent = 0
+			l.halts++
+			l.unsent, l.unbegun = 0, 0
 			for _, s := range l.streams {
 				s.planned, s.blocked = s.sent, false
 			}

@@ -36,7 +36,7 @@ func (e *Engine) progress() (p progress) {
 		p.moved.acked += c.Acked
 		p.moved.cycles += c.Cycles + c.Takeovers
 		p.moved.connects += c.Connects
-		p.owed += c.owed + c.acks + uint64(l.active) + l.unsent
+		p.owed += c.owed + c.acks + uint64(l.active) + l.unbegun + l.unsent
 		l.Unlock()
 	}
 	p.owed -= min(p.owed, p.moved.delivered+p.moved.acked)
@@ -51,9 +51,11 @@ func (e *Engine) Watch(ctx context.Context) {
 }
 
 // Settle waits until all that was sent, and all that Pace.Each still wants
-// sent, has arrived and all that was begun has ended. When nothing moves any more for the stall time it asks the broker
-// for a sign of life, to tell messages that are lost from a broker that has
-// stopped. What does not come, and what came wrong, is in Faults afterwards.
+// sent, has arrived and all that was begun, and all that Cycle.Each still
+// wants begun, has ended. When nothing moves any more for the stall time it
+// asks the broker for a sign of life, to tell messages that are lost from a
+// broker that has stopped. What does not come, and what came wrong, is in
+// Faults afterwards.
 func (e *Engine) Settle(ctx context.Context) {
 	e.wait(ctx, settlePeriod, func(p progress) bool { return p.owed == 0 })
 	e.account()

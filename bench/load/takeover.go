@@ -17,7 +17,7 @@ func (e *Engine) Takeover(from, to int, rate float64) error {
 	n := len(e.lanes)
 	start := e.clock.Now()
 	for i, l := range e.lanes {
-		t := &taker{lane: l, period: float64(n) / rate * float64(time.Second)}
+		t := &taker{period: float64(n) / rate * float64(time.Second)}
 		t.next = start + int64(t.period*float64(i+1)/float64(n))
 		for _, c := range l.clients {
 			if c.index >= from && c.index < to {
@@ -26,7 +26,7 @@ func (e *Engine) Takeover(from, to int, rate float64) error {
 		}
 		if len(t.turns) > 0 {
 			l.do(func() {
-				l.halted = false
+				t.spell = l.resume()
 				l.jobs = append(l.jobs, t)
 			})
 		}
@@ -36,7 +36,7 @@ func (e *Engine) Takeover(from, to int, rate float64) error {
 
 // taker takes over the clients of a lane in turn.
 type taker struct {
-	lane    *lane
+	spell
 	turns   []*client
 	turn    int
 	next    int64
@@ -52,7 +52,7 @@ type takeover struct {
 
 func (t *taker) run(now int64) (next int64, more bool) {
 	l := t.lane
-	for !l.halted && t.next <= now {
+	for !t.over() && t.next <= now {
 		asked := t.next
 		t.next += int64(t.period)
 		cl := t.turns[t.turn]
@@ -72,9 +72,9 @@ func (t *taker) run(now int64) (next int64, more bool) {
 	}
 	t.check(now)
 	switch {
-	case l.halted && len(t.pending) == 0:
+	case t.over() && len(t.pending) == 0:
 		return never, false
-	case l.halted:
+	case t.over():
 		return never, true
 	}
 	return t.next, true
