@@ -43,23 +43,11 @@ func (m *ClientHello) Decode(body []byte) error {
 		return &Error{TypeClientHello, Malformed, "no compression methods"}
 	}
 	m.Renegotiation = m.HasSuite(suiteRenegotiationSCSV)
-	if r.empty() {
-		return nil // a hello without extensions is allowed
-	}
-	block := r.vec16()
-	if !r.ended() {
-		return &Error{TypeClientHello, Malformed, "extension block does not fit the message"}
-	}
-	x := extensions{message: TypeClientHello, rest: reader{b: block}}
+	x := r.extensions(TypeClientHello)
 	for x.next() {
-		if err := m.extension(x.typ, &x.body); err != nil {
-			return err
-		}
+		x.err = m.extension(x.typ, &x.body)
 	}
-	if x.err != nil {
-		return x.err
-	}
-	return nil
+	return x.result()
 }
 
 func (m *ClientHello) extension(typ uint16, r *reader) *Error {
@@ -67,10 +55,7 @@ func (m *ClientHello) extension(typ uint16, r *reader) *Error {
 	case extSupportedGroups:
 		m.Groups = r.list16()
 	case extPointFormats:
-		m.Points = r.vec8()
-		if len(m.Points) == 0 {
-			r.bad = true
-		}
+		m.Points = r.list8()
 	case extSupportedVersions:
 		m.Versions = r.vec8()
 		if len(m.Versions) == 0 || len(m.Versions)%2 != 0 {
@@ -86,15 +71,12 @@ func (m *ClientHello) extension(typ uint16, r *reader) *Error {
 	case extExtendedMasterSecret:
 		m.ExtendedMasterSecret = true
 	case extRenegotiationInfo:
-		if v := r.vec8(); !r.bad && len(v) != 0 {
-			return &Error{TypeClientHello, Illegal, "renegotiation_info is not empty in a first handshake"}
+		if err := r.noRenegotiation(TypeClientHello); err != nil {
+			return err
 		}
 		m.Renegotiation = true
 	default:
-		return nil
-	}
-	if !r.ended() {
-		return &Error{TypeClientHello, Malformed, "an extension does not fit its length"}
+		r.skip()
 	}
 	return nil
 }

@@ -1,5 +1,7 @@
 package wire
 
+import "slices"
+
 // Extension types this package understands.
 const (
 	extMaxFragmentLength    = 1      // RFC 6066
@@ -21,47 +23,88 @@ const maxExtensions = 64
 // pointUncompressed is the only point format TLS 1.2 clients still use.
 const pointUncompressed = 0
 
-// extensions walks an extension block, refusing duplicates and more than
-// maxExtensions:
+// extensions walks the extensions of a hello, refusing duplicates, more than
+// maxExtensions, and what does not fit its length:
 //
-//	x := extensions{message: typ, rest: reader{b: block}}
+//	x := r.extensions(typ)
 //	for x.next() {
-//		... x.typ, x.body ...
+//		x.err = ... x.typ, &x.body ...
 //	}
-//	if x.err != nil ...
+//	return x.result()
 type extensions struct {
 	message byte // handshake message type, for errors
 	rest    reader
 	typ     uint16 // of the current extension
-	body    reader // of the current extension
-	err     *Error
+	body    reader // of the current extension, to be read to its end
+	err     *Error // ends the walk
 	seen    [maxExtensions]uint16
 	n       int // extensions seen
 }
 
+// extensions begins at the rest of a hello: nothing, or a block.
+func (r *reader) extensions(message byte) (x extensions) {
+	x.message = message
+	if r.empty() {
+		return x // a hello without extensions is allowed
+	}
+	x.rest = reader{b: r.vec16()}
+	if !r.ended() {
+		x.err = &Error{message, Malformed, "extension block does not fit the message"}
+	}
+	return x
+}
+
 func (x *extensions) next() bool {
-	if x.rest.empty() {
+	switch {
+	case x.err != nil:
+		return false
+	case !x.body.ended():
+		x.err = &Error{x.message, Malformed, "an extension does not fit its length"}
+		return false
+	case x.rest.empty():
 		return false
 	}
 	x.typ = x.rest.u16()
 	x.body = reader{b: x.rest.vec16()}
-	if x.rest.bad {
+	switch {
+	case x.rest.bad:
 		x.err = &Error{x.message, Malformed, "extensions do not fit their lengths"}
-		return false
-	}
-	if x.n == maxExtensions {
+	case x.n == maxExtensions:
 		x.err = &Error{x.message, Illegal, "too many extensions"}
-		return false
+	case slices.Contains(x.seen[:x.n], x.typ):
+		x.err = &Error{x.message, Illegal, "extension sent twice"}
+	default:
+		x.seen[x.n] = x.typ
+		x.n++
+		return true
 	}
-	for _, s := range x.seen[:x.n] {
-		if s == x.typ {
-			x.err = &Error{x.message, Illegal, "extension sent twice"}
-			return false
-		}
+	return false
+}
+
+// result is what the walk has come to.
+func (x *extensions) result() error {
+	if x.err != nil {
+		return x.err
 	}
-	x.seen[x.n] = x.typ
-	x.n++
-	return true
+	return nil
+}
+
+// noRenegotiation reads the renegotiation_info of a first handshake, which is
+// empty (RFC 5746 section 3.4).
+func (r *reader) noRenegotiation(message byte) *Error {
+	if v := r.vec8(); !r.bad && len(v) != 0 {
+		return &Error{message, Illegal, "renegotiation_info is not empty in a first handshake"}
+	}
+	return nil
+}
+
+// list8 reads a list of bytes with a length of one byte, at least one long.
+func (r *reader) list8() []byte {
+	v := r.vec8()
+	if len(v) == 0 {
+		r.bad = true
+	}
+	return v
 }
 
 // list16 reads a list of 16-bit values with a two-byte length, at least one

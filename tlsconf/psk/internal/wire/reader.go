@@ -35,6 +35,9 @@ func (r *reader) vec8() []byte { return r.take(int(r.u8())) }
 
 func (r *reader) vec16() []byte { return r.take(int(r.u16())) }
 
+// skip takes all that is left.
+func (r *reader) skip() { r.b = nil }
+
 func (r *reader) empty() bool { return len(r.b) == 0 }
 
 // ended says that every field fitted and nothing is left over.

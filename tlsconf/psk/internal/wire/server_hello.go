@@ -33,23 +33,11 @@ func (m *ServerHello) Decode(body []byte) error {
 	case len(m.SessionID) > 32:
 		return &Error{TypeServerHello, Malformed, "session id longer than 32 bytes"}
 	}
-	if r.empty() {
-		return nil
-	}
-	block := r.vec16()
-	if !r.ended() {
-		return &Error{TypeServerHello, Malformed, "extension block does not fit the message"}
-	}
-	x := extensions{message: TypeServerHello, rest: reader{b: block}}
+	x := r.extensions(TypeServerHello)
 	for x.next() {
-		if err := m.extension(x.typ, &x.body); err != nil {
-			return err
-		}
+		x.err = m.extension(x.typ, &x.body)
 	}
-	if x.err != nil {
-		return x.err
-	}
-	return nil
+	return x.result()
 }
 
 func (m *ServerHello) extension(typ uint16, r *reader) *Error {
@@ -57,24 +45,18 @@ func (m *ServerHello) extension(typ uint16, r *reader) *Error {
 	case extMaxFragmentLength:
 		m.MaxFragment = r.u8()
 	case extPointFormats:
-		m.Points = r.vec8()
-		if len(m.Points) == 0 {
-			r.bad = true
-		}
+		m.Points = r.list8()
 	case extEncryptThenMAC:
 		m.EncryptThenMAC = true
 	case extExtendedMasterSecret:
 		m.ExtendedMasterSecret = true
 	case extRenegotiationInfo:
-		if v := r.vec8(); !r.bad && len(v) != 0 {
-			return &Error{TypeServerHello, Illegal, "renegotiation_info is not empty in a first handshake"}
+		if err := r.noRenegotiation(TypeServerHello); err != nil {
+			return err
 		}
 		m.Renegotiation = true
 	default:
 		return &Error{TypeServerHello, Unsolicited, "extension that was not offered"}
-	}
-	if !r.ended() {
-		return &Error{TypeServerHello, Malformed, "an extension does not fit its length"}
 	}
 	return nil
 }
