@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"sampan/session"
+	"sampan/session/internal/filters"
 	"sampan/session/internal/queue"
 	"sampan/session/wal"
 )
@@ -28,10 +29,10 @@ type shard struct {
 	recentID session.ID // 0, or the session that was looked up last
 	recent   *state
 	scratch  []byte // for a record on its way to the log, which copies it
-	subs     int    // subscriptions of all sessions
-	queued   int    // messages in their queues
-	slots    int    // places allocated for them
-	names    int    // bytes of identities and filters
+	filters  filters.Sum
+	queued   int // messages in their queues
+	slots    int // places allocated for them
+	names    int // bytes of identities
 }
 
 // state is what is kept of one session.
@@ -39,7 +40,7 @@ type state struct {
 	identity string
 	until    session.Time
 	doubtful session.Ref
-	filters  map[string]byte
+	filters  filters.Set
 	queue    queue.Queue
 	bytes    int64 // of the packets of the messages in the queue
 
@@ -54,7 +55,7 @@ func (x *index) init() {
 		sh.mu.Lock()
 		sh.sessions = make(map[session.ID]*state)
 		sh.recentID, sh.recent = 0, nil
-		sh.subs, sh.queued, sh.slots, sh.names = 0, 0, 0, 0
+		sh.filters, sh.queued, sh.slots, sh.names = filters.Sum{}, 0, 0, 0
 		sh.mu.Unlock()
 	}
 	x.table.init()
@@ -72,7 +73,7 @@ func (x *index) memory() int64 {
 	for i := range x.shards {
 		sh := &x.shards[i]
 		sh.mu.Lock()
-		n += int64(len(sh.sessions)*stateBytes + sh.subs*subscriptionBytes + sh.names + sh.slots*queue.PlaceBytes)
+		n += int64(len(sh.sessions)*stateBytes + sh.filters.Filters*subscriptionBytes + sh.filters.Bytes + sh.names + sh.slots*queue.PlaceBytes)
 		sh.mu.Unlock()
 	}
 	return n
@@ -172,20 +173,9 @@ func (x *index) change(st *state, c *session.Change) {
 	case session.Disconnected:
 		st.until, st.doubtful = c.Until, c.Ref
 	case session.Subscribed:
-		if _, replaced := st.filters[c.Filter]; !replaced {
-			sh.subs++
-			sh.names += len(c.Filter)
-		}
-		if st.filters == nil {
-			st.filters = make(map[string]byte)
-		}
-		st.filters[c.Filter] = c.QoS
+		st.filters.Put(c.Filter, c.QoS, &sh.filters)
 	case session.Unsubscribed:
-		if _, found := st.filters[c.Filter]; found {
-			sh.subs--
-			sh.names -= len(c.Filter)
-			delete(st.filters, c.Filter)
-		}
+		st.filters.Remove(c.Filter, &sh.filters)
 	case session.Sent:
 		st.queue.Sent(c.Ref, c.PacketID)
 	case session.Done:
@@ -208,10 +198,7 @@ func (x *index) close(id session.ID, st *state) {
 		}
 	}
 	sh.slots -= st.queue.Cap()
-	for f := range st.filters {
-		sh.names -= len(f)
-	}
-	sh.subs -= len(st.filters)
+	st.filters.Drop(&sh.filters)
 	sh.names -= len(st.identity)
 	delete(sh.sessions, id)
 	sh.recentID, sh.recent = 0, nil

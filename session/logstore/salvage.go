@@ -66,7 +66,7 @@ func salvage(dir string, o Options, to vfs.FS) (*Salvaged, error) {
 	result.Messages = fresh.table.size().messages
 	for i := range fresh.shards {
 		result.Sessions += len(fresh.shards[i].sessions)
-		result.Subscriptions += fresh.shards[i].subs
+		result.Subscriptions += fresh.shards[i].filters.Filters
 		result.Queued += fresh.shards[i].queued
 	}
 	return result, log.Close()

@@ -292,7 +292,7 @@ func (s *Store) Stats() session.StoreStats {
 		sh := &s.index.shards[i]
 		sh.mu.Lock()
 		st.Sessions += len(sh.sessions)
-		st.Subscriptions += sh.subs
+		st.Subscriptions += sh.filters.Filters
 		st.Queued += sh.queued
 		sh.mu.Unlock()
 	}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"sampan/session"
+	"sampan/session/internal/filters"
 	"sampan/session/internal/queue"
 )
 
@@ -36,16 +37,16 @@ type shard struct {
 	// inside them.
 	mu       sync.Mutex
 	sessions map[session.ID]*state
-	subs     int // subscriptions of all sessions
+	filters  filters.Sum
 	queued   int // places in their queues
 	slots    int // places allocated for them
-	names    int // bytes of identities and filters
+	names    int // bytes of identities
 }
 
 // state is what is kept of one session.
 type state struct {
 	identity string
-	filters  map[string]byte
+	filters  filters.Set
 	queue    queue.Queue
 }
 
@@ -161,28 +162,14 @@ func (s *Store) apply(sh *shard, st *state, c *session.Change) {
 				sh.queued--
 			}
 		}
-		for f := range st.filters {
-			sh.names -= len(f)
-		}
+		st.filters.Drop(&sh.filters)
 		sh.names -= len(st.identity)
-		sh.subs -= len(st.filters)
 		st.queue = queue.Queue{}
 		delete(sh.sessions, c.Session)
 	case session.Subscribed:
-		if _, replaced := st.filters[c.Filter]; !replaced {
-			sh.subs++
-			sh.names += len(c.Filter)
-		}
-		if st.filters == nil {
-			st.filters = make(map[string]byte)
-		}
-		st.filters[c.Filter] = c.QoS
+		st.filters.Put(c.Filter, c.QoS, &sh.filters)
 	case session.Unsubscribed:
-		if _, found := st.filters[c.Filter]; found {
-			sh.subs--
-			sh.names -= len(c.Filter)
-			delete(st.filters, c.Filter)
-		}
+		st.filters.Remove(c.Filter, &sh.filters)
 	case session.Sent:
 		st.queue.Sent(c.Ref, c.PacketID)
 	case session.Done:
@@ -267,10 +254,10 @@ func (s *Store) Stats() session.StoreStats {
 		sh := &s.shards[i]
 		sh.mu.Lock()
 		st.Sessions += len(sh.sessions)
-		st.Subscriptions += sh.subs
+		st.Subscriptions += sh.filters.Filters
 		st.Queued += sh.queued
-		st.MemoryBytes += int64(len(sh.sessions)*stateBytes + sh.subs*subscriptionBytes +
-			sh.names + sh.slots*queue.PlaceBytes)
+		st.MemoryBytes += int64(len(sh.sessions)*stateBytes + sh.filters.Filters*subscriptionBytes +
+			sh.filters.Bytes + sh.names + sh.slots*queue.PlaceBytes)
 		sh.mu.Unlock()
 	}
 	var pages int
@@ -288,7 +275,7 @@ func (s *Store) Close() error {
 		sh := &s.shards[i]
 		sh.mu.Lock()
 		sh.sessions = nil
-		sh.subs, sh.queued, sh.slots, sh.names = 0, 0, 0, 0
+		sh.filters, sh.queued, sh.slots, sh.names = filters.Sum{}, 0, 0, 0
 		sh.mu.Unlock()
 	}
 	s.table.init()
