@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"sampan/bench/stat"
 )
@@ -41,6 +42,16 @@ func Compare(ctx context.Context, cfg Config, targets ...Target) (*Comparison, e
 	if len(targets) < 2 {
 		return nil, errors.New("bench: a comparison needs two targets")
 	}
+	targets = slices.Clone(targets)
+	var started []*Target
+	for i := range targets {
+		started = append(started, &targets[i])
+	}
+	unpin, err := pin(&cfg, started...)
+	if err != nil {
+		return nil, err
+	}
+	defer unpin()
 	configs := make([]Config, len(targets))
 	c := &Comparison{Schema: Schema}
 	for i, t := range targets {
@@ -51,15 +62,6 @@ func Compare(ctx context.Context, cfg Config, targets ...Target) (*Comparison, e
 		}
 		c.Results = append(c.Results, newResult(&configs[i]))
 	}
-	var started []*Target
-	for i := range configs {
-		started = append(started, &configs[i].Target)
-	}
-	unpin, err := pin(cfg.CPUs, started...)
-	if err != nil {
-		return nil, err
-	}
-	defer unpin()
 	rounds := cfg.Repeats
 	if rounds <= 0 {
 		rounds = defaultRounds

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"sampan/bench/fault"
@@ -18,7 +19,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	unpin, err := pin(cfg.CPUs, &cfg.Target)
+	unpin, err := pin(&cfg, &cfg.Target)
 	if err != nil {
 		return nil, err
 	}
@@ -45,8 +46,8 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 
 // pin takes this process to its processors and returns what undoes that.
 // Targets that are started do not inherit them.
-func pin(cpus []int, targets ...*Target) (unpin func(), err error) {
-	if len(cpus) > 0 {
+func pin(cfg *Config, targets ...*Target) (undo func(), err error) {
+	if len(cfg.CPUs) > 0 {
 		before, err := proc.Allowed()
 		if err != nil {
 			return nil, fmt.Errorf("bench: %w", err)
@@ -57,10 +58,24 @@ func pin(cpus []int, targets ...*Target) (unpin func(), err error) {
 			}
 		}
 	}
-	if unpin, err = proc.Pin(cpus); err != nil {
+	unpin, err := proc.Pin(cfg.CPUs)
+	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
-	return unpin, nil
+	if cfg.Call == nil && cfg.Load.Publish == nil {
+		return unpin, nil
+	}
+	// A lane keeps the Go scheduler's turn while it waits for its
+	// connections: those who call must not wait with it.
+	procs := runtime.GOMAXPROCS(0)
+	if cfg.Load.Lanes <= 0 {
+		cfg.Load.Lanes = procs
+	}
+	runtime.GOMAXPROCS(max(procs, cfg.Load.Lanes) + 1)
+	return func() {
+		runtime.GOMAXPROCS(procs)
+		unpin()
+	}, nil
 }
 
 // newResult begins the result of a configuration.

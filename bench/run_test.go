@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -183,6 +184,31 @@ func TestFunctionsInsteadOfClients(t *testing.T) {
 	})
 	if !errors.Is(err, fault.Failed) || !strings.Contains(err.Error(), "offline") {
 		t.Errorf("a failing call: %v", err)
+	}
+}
+
+// Those who call have a turn of the Go scheduler beside those of the lanes, which keep theirs while they wait.
+func TestCallersDoNotWaitForLanes(t *testing.T) {
+	procs := runtime.GOMAXPROCS(0)
+	seen := make(chan int, 1)
+	call := func(_ context.Context, _ load.Credentials, payload []byte) ([]byte, error) {
+		select {
+		case seen <- runtime.GOMAXPROCS(0):
+		default:
+		}
+		return payload, nil
+	}
+	for _, lanes := range []int{0, procs + 2} {
+		_, err := try(t, small(scenario.RRPC), fake.Behaviour{}, func(c *Config) { c.Call, c.Load.Lanes = call, lanes })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := <-seen, max(procs, lanes)+1; got != want {
+			t.Errorf("%d turns for %d lanes, want %d", got, lanes, want)
+		}
+		if got := runtime.GOMAXPROCS(0); got != procs {
+			t.Errorf("%d turns afterwards, want %d", got, procs)
+		}
 	}
 }
 
