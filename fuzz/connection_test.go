@@ -51,12 +51,13 @@ func FuzzConnection(f *testing.F) {
 		conn.Close()
 		checkAnswers(t, <-answers)
 		witness.Drain()
-		end := time.Now().Add(brokertest.Patience)
+		end, pause := time.Now().Add(brokertest.Patience), 10*time.Microsecond
 		for s := b.Stats(); s.Connections > 1 || s.OutboundBytes > 0; s = b.Stats() {
 			if time.Now().After(end) {
 				t.Fatalf("the connection does not end: %+v", b.Stats())
 			}
-			time.Sleep(10 * time.Microsecond) // on a busy machine, to ask again and again would reach the ceiling
+			time.Sleep(pause) // on a busy machine, to ask again and again would reach the ceiling
+			pause = min(2*pause, 10*time.Millisecond)
 		}
 		b.Clock.Advance(8 * 24 * time.Hour) // a session that was kept expires
 		s := b.Stats()
