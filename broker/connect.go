@@ -167,13 +167,14 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, 
 		return false, false, end // gone while it waited for others: it must not push out the last of them
 	}
 
+	if !clean || cl.sessionID.Load() != 0 {
+		w.batch.turn.Leave() // the store may take its time, and who has the lock may wait for it
+	}
 	cl.mu.Lock()
 	old := cl.conn
 	cl.mu.Unlock()
-	if old != nil || !clean {
-		w.batch.turn.Leave() // the older connection, and the store, may take their time
-	}
 	if old != nil {
+		w.batch.turn.Leave() // the older connection may take its time
 		old.stop(&ending{reason: TakenOver, detail: "by " + c.addr() + ", connection " + strconv.FormatUint(c.number, 10)})
 		<-old.done.closed()
 	}

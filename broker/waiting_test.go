@@ -50,6 +50,11 @@ func (s *gatedStore) Append(m *session.Message, to []session.ID) error {
 	return s.Store.Append(m, to)
 }
 
+func (s *gatedStore) Record(c []session.Change) error {
+	s.pass()
+	return s.Store.Record(c)
+}
+
 type gatedWriter struct{ *gate }
 
 func (w gatedWriter) Write(p []byte) (int, error) {
@@ -95,6 +100,55 @@ func TestWhoWaitsWaitsAlone(t *testing.T) {
 			}
 			<-g.arrived
 			answered(others)
+			g.release()
+		})
+	}
+}
+
+// A client that connects may have to wait for the store, which has to end the session it had, or for its older
+// connection, which waits for the store. Others do not wait with it, nor those who connect after it.
+func TestWhoConnectsWaitsAlone(t *testing.T) {
+	for name, wait := range map[string]func(b *brokertest.Broker, addr string, g *gate){
+		"clean sessions in the place of kept ones": func(b *brokertest.Broker, addr string, g *gate) {
+			for i := range 8 {
+				c := b.DialTCP(addr)
+				c.Connect(fmt.Sprint("kept", i), brokertest.Persistent)
+				c.Disconnect()
+			}
+			eventually(t, "they are gone", func() bool { return b.Stats().Ended["client-disconnected"] == 8 })
+			g.shut.Store(true)
+			for i := range 8 {
+				b.DialTCP(addr).Send(brokertest.ConnectPacket(fmt.Sprint("kept", i)))
+			}
+			<-g.arrived
+		},
+		"a second connection while the first one waits": func(b *brokertest.Broker, addr string, g *gate) {
+			c, from := b.DialTCP(addr), b.DialTCP(addr)
+			c.Connect("c", brokertest.Persistent)
+			c.Subscribe("a", 1)
+			from.Connect("from")
+			from.Send(brokertest.Publish("a", "", 1, 1))
+			m := c.NextPublish()
+			from.Expect(brokertest.Puback(1))
+			g.shut.Store(true)
+			c.Send(brokertest.Puback(m.ID))
+			<-g.arrived // with the client's lock
+			for range 8 {
+				b.DialTCP(addr).Send(brokertest.ConnectPacket("c", brokertest.Persistent))
+			}
+			eventually(t, "they have come", func() bool { return b.Stats().Pending == 8 })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate(t)
+			b := brokertest.Start(t, broker.Options{Profile: broker.Open, Store: &gatedStore{brokertest.NewStore(), g}})
+			addr := b.Listen()
+			_, others := sideBySide(b, addr)
+			wait(b, addr, g)
+			for range 3 { // once they have all been handled
+				answered(others)
+			}
+			b.DialTCP(addr).Connect("late")
 			g.release()
 		})
 	}

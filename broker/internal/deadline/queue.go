@@ -32,8 +32,12 @@ type Item struct {
 	Owner Owner
 
 	when  int64
-	index int // in the heap, plus one; 0: not in the queue
+	index int // in the heap, plus one; 0: not in the queue; asked
 }
+
+// asked is the index of an Item whose Owner is being asked for the next deadline. Cancel and Set in the meantime have
+// the last word.
+const asked = -1
 
 // Queue is a set of deadlines. Its methods are safe for concurrent use.
 type Queue struct {
@@ -57,7 +61,7 @@ func (q *Queue) Set(it *Item, when int64) {
 		return
 	}
 	it.when = when
-	if it.index == 0 {
+	if it.index <= 0 {
 		q.heap = append(q.heap, it)
 		it.index = len(q.heap)
 	}
@@ -69,9 +73,10 @@ func (q *Queue) Set(it *Item, when int64) {
 func (q *Queue) Cancel(it *Item) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if it.index != 0 {
+	if it.index > 0 {
 		q.remove(it.index - 1)
 	}
+	it.index = 0
 }
 
 // Len is the number of deadlines.
@@ -105,10 +110,15 @@ func (q *Queue) fire() {
 			break
 		}
 		q.remove(0)
+		it.index = asked
 		q.mu.Unlock()
 		next := it.Owner.Due(now)
 		q.mu.Lock()
-		if next != 0 && it.index == 0 && !q.closed {
+		if it.index != asked {
+			continue
+		}
+		it.index = 0
+		if next != 0 && !q.closed {
 			it.when = next
 			q.heap = append(q.heap, it)
 			it.index = len(q.heap)

@@ -132,6 +132,31 @@ func TestQueueAgainstMap(t *testing.T) {
 }
 
 // A deadline in the past is called at once, by the timer and not by Set.
+// Who cancels a deadline while its owner says when it is next has the last word.
+func TestCancelWhileAsked(t *testing.T) {
+	clock := &hand{now: 1}
+	q := New(clock)
+	var it Item
+	cancel := true
+	it.Owner = due(func(now int64) int64 {
+		if cancel {
+			q.Cancel(&it)
+		}
+		return now + 10
+	})
+	q.Set(&it, 5)
+	clock.to(6)
+	if n := q.Len(); n != 0 {
+		t.Errorf("%d deadlines after Cancel", n)
+	}
+	cancel = false
+	q.Set(&it, 7)
+	clock.to(8)
+	if n := q.Len(); n != 1 {
+		t.Errorf("%d deadlines after another one has been set, want 1", n)
+	}
+}
+
 func TestDeadlineInThePast(t *testing.T) {
 	clock := &hand{now: 100}
 	q := New(clock)

@@ -255,6 +255,41 @@ func TestAdoptWithoutADescriptor(t *testing.T) {
 	}
 }
 
+// A guest that has settled and closed is known to no loop, even if it settled when epoll did not watch it.
+func TestSettleUnwatched(t *testing.T) {
+	p := poller(t, 2)
+	ln, k := listening(t, p, "127.0.0.1:0")
+	host := k.ln.loop
+	for range 2 { // one of them has its home there
+		theirs, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer theirs.Close()
+		s := k.next(t).socket
+		reported := make(chan bool)
+		s.SetHandler(&owner{socket: s, readable: func(*Turn) { reported <- true }})
+		s.Park()
+		theirs.Write([]byte("x"))
+		await(t, reported)
+		// What is not read is reported again, and nobody wants it.
+		for armed := uint32(1); armed != 0; {
+			s.mu.Lock()
+			armed = s.armed
+			s.mu.Unlock()
+		}
+		s.Settle()
+		s.Park()
+		await(t, reported)
+		s.Close()
+		host.mu.Lock()
+		if int(s.fd) < len(host.known) && host.known[s.fd] == s {
+			t.Error("the loop it came in by still knows it")
+		}
+		host.mu.Unlock()
+	}
+}
+
 // A connection begins on its listener's loop and settles on another, and nothing is lost on the way: neither what
 // arrives before, meanwhile or after, nor the room that a writer waits for. The loops end when all have left.
 func TestSettle(t *testing.T) {

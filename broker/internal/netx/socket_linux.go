@@ -115,11 +115,12 @@ func (s *Socket) Settle() {
 	from, events := s.loop, s.armed
 	if events != 0 {
 		unix.EpollCtl(from.epoll, unix.EPOLL_CTL_DEL, int(s.fd), nil)
-		from.forget(s)
 	}
+	from.forget(s) // also if epoll does not watch it just now
 	s.loop, s.home, s.gen, s.armed = s.home, nil, 0, 0
-	if events != 0 {
-		s.arm(events) // who waits for room to write goes on waiting
+	if events != 0 && s.arm(events) != nil { // who waits for room to write goes on waiting
+		s.signal(reader) // or tries, and finds out
+		s.signal(writer)
 	}
 	from.poller.leave(from)
 }
