@@ -82,7 +82,7 @@ func (l *polled) Unlock() {
 // lock before asleep was set has been seen by Turn; whoever does after it
 // rings.
 func (l *polled) Wake() {
-	if l.asleep.Load() && l.rung.CompareAndSwap(false, true) {
+	if l.rung.CompareAndSwap(false, true) && l.asleep.Load() {
 		// It can only fail for a full counter, and that wakes as well.
 		unix.Write(l.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	}
@@ -114,6 +114,7 @@ func (l *polled) run() {
 	wait := raw.NewWaiter(l.epoll)
 	l.mu.Lock()
 	for !l.closed {
+		l.rung.Store(false)
 		next := l.work.Turn(l.clock.Now())
 		if len(l.refused) > 0 {
 			l.tellRefused()
@@ -123,7 +124,11 @@ func (l *polled) run() {
 		l.asleep.Store(true)
 		l.mu.Unlock()
 
-		n, slept := wait.Wait(events, time.Duration(next-l.slept))
+		d := time.Duration(next - l.slept)
+		if l.rung.Load() {
+			d = 0
+		}
+		n, slept := wait.Wait(events, d)
 
 		l.asleep.Store(false)
 		l.mu.Lock()
@@ -152,7 +157,6 @@ func (l *polled) event(e unix.EpollEvent) {
 	if e.Fd == 0 {
 		var count [8]byte
 		unix.Read(l.bell, count[:])
-		l.rung.Store(false)
 		return
 	}
 	s := l.slots[e.Fd]
