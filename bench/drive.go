@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sampan/bench/load"
@@ -14,6 +15,7 @@ func (r *round) run(ctx context.Context) error {
 	if err == nil {
 		err = r.drive(ctx)
 	}
+	r.cut = errors.Is(err, load.ErrAborted)
 	r.engine.Halt()
 	r.while(ctx, "settle", func(ctx context.Context) error {
 		r.engine.Settle(ctx)

@@ -22,6 +22,9 @@ const (
 // bottleneck tells why a phase's figures are the generator's and not the
 // broker's; empty if they are the broker's.
 func (p *Phase) bottleneck(s *scenario.Scenario) string {
+	if p.Name == "hold" {
+		return "" // nothing is due
+	}
 	if s.Rate > 0 {
 		return p.late(s)
 	}

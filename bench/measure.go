@@ -29,6 +29,7 @@ type round struct {
 	identity func(client int) load.Credentials
 	broker   *proc.Group // nil: not known
 	self     *proc.Group
+	cut      bool       // the load ended before its time
 	unloaded proc.Usage // of the broker, before the first connection
 	began    time.Time
 	series   window      // since the last point of the series
@@ -80,11 +81,18 @@ func measure(ctx context.Context, cfg *Config, number, rounds int) (Measurement,
 	if ctx.Err() != nil {
 		return r.result, ctx.Err()
 	}
+	if r.cut && r.result.Err == "" {
+		r.result.Err = errCut.Error()
+		return r.result, fmt.Errorf("bench: %s: %w", r.name, errCut)
+	}
 	if err != nil && !errors.Is(err, load.ErrAborted) {
 		return r.result, err
 	}
 	return r.result, nil
 }
+
+// errCut is the error of a round without a fault that counts.
+var errCut = errors.New("the load has come to a halt: nothing moved any more while something was to come")
 
 // prepare makes the plan and the engine.
 func (r *round) prepare(addr string) error {

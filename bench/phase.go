@@ -79,7 +79,7 @@ func (r *round) wait(ctx context.Context, p part, began *reading) (*reading, err
 		<-watched
 	}()
 	every, tick := min(max(p.last/points, soonest), latest), tickTime
-	if r.Scenario.Rate > 0 && runtime.GOMAXPROCS(0) == 1 {
+	if r.Scenario.Rate > 0 && (len(r.CPUs) == 1 || runtime.GOMAXPROCS(0) == 1) {
 		every, tick = max(every, seldom), seldom // on the lanes' only processor each look makes messages late
 	}
 	sample := min(every, tick)

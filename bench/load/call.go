@@ -58,8 +58,8 @@ func (e *Engine) failed(format string, args ...any) {
 	}
 }
 
-// Call lets functions call devices, until ctx ends or Pace.Each calls have
-// been begun: with a rate at equal distances in time, at most Window (0: 64)
+// Call lets functions call devices, beginning until ctx ends or Pace.Each calls
+// have been begun; Settle waits for their answers. They go out with a rate at equal distances in time, at most Window (0: 64)
 // at once, else Window at once without a pause. The devices are those clients
 // that answer, in turn. The answer has to be the request; its time is in
 // Times.Delivery.
@@ -82,8 +82,9 @@ func (e *Engine) Call(ctx context.Context, p Pace, call func(ctx context.Context
 		p.Window = defaultTogether
 	}
 	c := &caller{engine: e, stream: e.streams[0], pace: p, call: call, devices: devices, start: e.clock.Now()}
+	e.caller.Store(c)
 	for range p.Window {
-		// They end with ctx, or when the engine is closed.
+		// They end with ctx and the answer, or when the engine is closed.
 		e.callers.Go(func() { c.run(ctx) })
 	}
 	return nil
@@ -100,12 +101,18 @@ type caller struct {
 	begun   atomic.Uint64
 }
 
+// late is how many calls are due and have not begun.
+func (c *caller) late(now int64) uint64 {
+	if c.pace.Rate == 0 {
+		return 0
+	}
+	due := uint64(float64(now-c.start) * c.pace.Rate / float64(time.Second))
+	return due - min(due, c.begun.Load())
+}
+
 // run makes one call after the other.
 func (c *caller) run(ctx context.Context) {
 	e := c.engine
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(e.ctx, cancel)()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -121,22 +128,27 @@ func (c *caller) run(ctx context.Context) {
 			select {
 			case <-timer.C:
 			case <-ctx.Done():
+			case <-e.ctx.Done():
 			}
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-e.ctx.Done():
+			return
 		case <-e.aborted:
 			return
 		default:
 		}
-		c.one(ctx, n, at)
+		c.one(n, at)
 	}
 }
 
 // one makes call n, which was to begin at a time.
-func (c *caller) one(ctx context.Context, n uint64, at int64) {
+func (c *caller) one(n uint64, at int64) {
 	e, s := c.engine, c.stream
+	e.calling.Add(1)
+	defer e.calling.Add(-1)
 	l := s.lane
 	payload := s.seal.Append(nil, s.Size, proof.Stamp{Stream: s.index, Seq: n, Sent: proof.Ticks(at)})
 	l.do(func() {
@@ -144,13 +156,13 @@ func (c *caller) one(ctx context.Context, n uint64, at int64) {
 		l.count.owed++
 	})
 	device := c.devices[n%uint64(len(c.devices))]
-	answer, err := c.call(ctx, device, payload)
+	answer, err := c.call(e.ctx, device, payload)
 	now := e.clock.Now()
 	if err != nil || !bytes.Equal(answer, payload) {
 		l.do(func() { l.count.owed-- })
 	}
 	switch {
-	case err != nil && ctx.Err() != nil:
+	case err != nil && e.ctx.Err() != nil:
 		// The run is over.
 	case err != nil:
 		e.failed("call of client %q: %v", e.o.Identity(device).ClientID, err)

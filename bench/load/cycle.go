@@ -51,10 +51,7 @@ func (e *Engine) Cycle(c Cycle) error {
 			}
 		}
 		if c.Each > 0 {
-			y.left = c.Each / uint64(n)
-			if uint64(i) < c.Each%uint64(n) {
-				y.left++
-			}
+			y.left = y.share(c.Each)
 			if c.Stay {
 				y.left = min(y.left, uint64(len(y.idle)))
 			}
@@ -84,6 +81,20 @@ type cycler struct {
 	left     uint64 // cycles that are still to begin
 	together int
 	pending  int
+	behind   bool // because of the broker
+}
+
+// share is how many of so many cycles are those of the lane's clients: each client has as many as any other, or one
+// less.
+func (y *cycler) share(all uint64) (left uint64) {
+	span := uint64(y.To - y.From)
+	for _, cl := range y.idle {
+		left += all / span
+		if uint64(cl.index-y.From) < all%span {
+			left++
+		}
+	}
+	return left
 }
 
 func (y *cycler) run(now int64) (next int64, more bool) {
@@ -95,10 +106,13 @@ func (y *cycler) run(now int64) (next int64, more bool) {
 		asked := now
 		if y.period > 0 {
 			if asked = y.next; asked > now {
+				y.behind = false
 				return asked, true
 			}
 			y.next += int64(y.period)
-			l.timesFor(asked).Lag.Record(since(asked, now))
+			if !y.behind {
+				l.timesFor(asked).Lag.Record(since(asked, now))
+			}
 		}
 		cl := y.idle[0]
 		y.idle = y.idle[1:]
@@ -111,6 +125,7 @@ func (y *cycler) run(now int64) (next int64, more bool) {
 		cl.life = y
 		cl.connect(asked)
 	}
+	y.behind = true // if one is due: no client is free
 	return never, true
 }
 

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sampan/bench/fault"
@@ -34,8 +35,10 @@ type Engine struct {
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	callers sync.WaitGroup // goroutines that call functions of the user
-	aborted chan struct{}  // closed by abort
-	once    sync.Once      // of abort
+	calling atomic.Int64   // calls that have no answer yet
+	caller  atomic.Pointer[caller]
+	aborted chan struct{} // closed by abort
+	once    sync.Once     // of abort
 
 	topicsOnce sync.Once
 	topics     map[string]*stream

@@ -74,6 +74,9 @@ func (l *lane) Turn(now int64) (next int64) {
 	if l.hasMail.Load() {
 		l.takeMail()
 	}
+	if len(l.ready) > 0 {
+		l.fill() // first: it may free clients for the jobs
+	}
 	next = never
 	kept := 0
 	for _, j := range l.jobs {

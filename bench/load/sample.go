@@ -83,6 +83,9 @@ func (e *Engine) sample(also func(), each func(*lane)) Sample {
 	if also != nil {
 		also()
 	}
+	if c := e.caller.Load(); c != nil {
+		s.Backlog = c.late(int64(s.At))
+	}
 	for _, l := range e.lanes {
 		count := l.count
 		for _, st := range l.streams {

@@ -27,7 +27,7 @@ type progress struct {
 // movement is what a broker has brought.
 type movement struct{ delivered, acked, cycles, connects uint64 }
 
-// progress sums up the lanes.
+// progress sums up the lanes: first what has moved, then what was owed, so that nothing has moved before it was owed.
 func (e *Engine) progress() (p progress) {
 	for _, l := range e.lanes {
 		l.Lock()
@@ -36,6 +36,11 @@ func (e *Engine) progress() (p progress) {
 		p.moved.acked += c.Acked
 		p.moved.cycles += c.Cycles + c.Takeovers
 		p.moved.connects += c.Connects
+		l.Unlock()
+	}
+	for _, l := range e.lanes {
+		l.Lock()
+		c := &l.count
 		p.owed += c.owed + c.acks + uint64(l.active) + l.unbegun + l.unsent
 		l.Unlock()
 	}
@@ -58,7 +63,9 @@ func (e *Engine) Watch(ctx context.Context) {
 // Faults afterwards.
 func (e *Engine) Settle(ctx context.Context) {
 	e.wait(ctx, settlePeriod, func(p progress) bool { return p.owed == 0 })
-	e.account()
+	if ctx.Err() == nil { // else it is on its way, not lost
+		e.account()
+	}
 }
 
 // wait looks at the progress until it is done.
@@ -103,7 +110,10 @@ func (e *Engine) stalled(ctx context.Context, p progress) {
 			}
 		})
 		if silent == 0 {
-			break // it lives: what is missing is lost, and account finds it
+			if n := e.calling.Load(); n > 0 {
+				e.faults.AddN(fault.Lost, uint64(n), "%d answers to calls, after %v in which nothing came", n, e.o.StallTime)
+			}
+			break // it lives: what else is missing is lost, and account finds it
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			e.silent(p)

@@ -82,6 +82,9 @@ func entryOf(c *cell, cores int, program string, shared bool, r *bench.Result) e
 			e.Crowded = max(e.Crowded, significant(most))
 		}
 	}
+	if e.Trouble != "" {
+		clear(e.Values)
+	}
 	return e
 }
 

@@ -66,8 +66,9 @@ func run(ctx context.Context, c *cell, cores int, p pace, on processors, program
 	var results []*bench.Result
 	if len(targets) == 1 {
 		var r *bench.Result
-		r, err = bench.Run(ctx, withTarget(config, targets[0]))
-		results = append(results, r)
+		if r, err = bench.Run(ctx, withTarget(config, targets[0])); r != nil {
+			results = append(results, r)
+		}
 	} else {
 		var comparison *bench.Comparison
 		comparison, err = bench.Compare(ctx, config, targets...)
@@ -77,6 +78,10 @@ func run(ctx context.Context, c *cell, cores int, p pace, on processors, program
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
+	}
+	if len(results) == 0 && len(targets) == 1 && err != nil {
+		e := entry{Cell: c.name, Cores: cores, Program: programs[0].name, Measured: time.Now().UTC(), Trouble: strings.Join(strings.Fields(err.Error()), " ")}
+		return []entry{e}, nil
 	}
 	if len(results) == 0 {
 		return nil, err

@@ -1,0 +1,122 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"sampan/bench/fault"
+	"sampan/bench/internal/fake"
+	"sampan/bench/load"
+	"sampan/bench/scenario"
+	"sampan/packet"
+)
+
+// However many earlier subscribers there are for the lanes, each comes once.
+func TestFewEarlierForManyLanes(t *testing.T) {
+	for _, lanes := range []int{2, 8} {
+		for _, n := range []int{1, 3, 9} {
+			s := small(scenario.Fanout)
+			s.Earlier = n
+			r, err := try(t, s, fake.Behaviour{}, func(c *Config) { c.Load.Lanes = lanes })
+			if err != nil {
+				t.Fatalf("%d for %d lanes: %v", n, lanes, err)
+			}
+			if c := r.Rounds[0].Counters; c.Cycles != uint64(n) {
+				t.Errorf("%d for %d lanes: %d have come", n, lanes, c.Cycles)
+			}
+		}
+	}
+}
+
+// What is on its way when the user ends a run is not lost.
+func TestInterruptedIsNotLost(t *testing.T) {
+	s := small(scenario.Fanout)
+	s.Rate, s.Window, s.Duration = 0, 50, time.Hour
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	_, err := Run(ctx, Config{Scenario: s, Target: Target{Addr: fake.Start(t, fake.Behaviour{}).Addr}, Progress: func(tick Tick) {
+		if tick.Phase == "load" {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) || errors.Is(err, fault.Lost) {
+		t.Error(err)
+	}
+}
+
+// A closed load that a lost message has brought to a halt has no figures, even if the loss was allowed.
+func TestHaltedLoad(t *testing.T) {
+	s := small(scenario.Fanout)
+	s.Rate, s.Window, s.Warmup, s.Duration = 0, 5, 0, time.Minute
+	r, err := try(t, s, fake.Behaviour{Deliver: func(n int, right []byte) []byte {
+		if n == 3000 {
+			return nil
+		}
+		return right
+	}}, func(c *Config) { c.LossAllowed = 0.5 })
+	if !errors.Is(err, errCut) {
+		t.Error(err)
+	}
+	if r == nil || len(r.Summary) > 0 {
+		t.Errorf("figures of a load that was cut short: %+v", r)
+	}
+}
+
+// A call that is never answered is lost: the last ones of a run, too, and one of several.
+func TestCallsWithoutAnswer(t *testing.T) {
+	s := small(scenario.RRPC)
+	s.Clients, s.Rate, s.Window = 3, 0, 3
+	for name, hangs := range map[string]func() bool{
+		"all":  func() bool { return true },
+		"some": func() func() bool { n := 0; return func() bool { n++; return n == 5 } }(),
+	} {
+		gate := make(chan func() bool, 1)
+		gate <- hangs
+		_, err := try(t, s, fake.Behaviour{}, func(c *Config) {
+			c.Call = func(ctx context.Context, _ load.Credentials, payload []byte) ([]byte, error) {
+				h := <-gate
+				hang := h()
+				gate <- h
+				if hang {
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				time.Sleep(time.Millisecond)
+				return payload, nil
+			}
+		})
+		if !errors.Is(err, fault.Lost) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A broker that is slower than the load is not the generator's fault.
+func TestSlowBrokerIsNoBottleneck(t *testing.T) {
+	slow := func(s scenario.Scenario, b fake.Behaviour, call func(context.Context, load.Credentials, []byte) ([]byte, error)) {
+		t.Helper()
+		r, err := try(t, s, b, func(c *Config) { c.trusting, c.Call = false, call })
+		if err != nil {
+			t.Error(err)
+		} else if why := r.Bottleneck(); why != "" {
+			t.Errorf("%s: %s", s.Kind, why)
+		}
+	}
+	s := small(scenario.Churn)
+	s.Clients, s.Rate, s.Duration = 4, 400, time.Second
+	slow(s, fake.Behaviour{Connack: func(_ *packet.Connect, right []byte) []byte {
+		time.Sleep(10 * time.Millisecond)
+		return right
+	}}, nil)
+	s = small(scenario.RRPC)
+	s.Clients, s.Rate, s.Window, s.Duration = 3, 1000, 3, time.Second
+	slow(s, fake.Behaviour{}, func(_ context.Context, _ load.Credentials, payload []byte) ([]byte, error) {
+		time.Sleep(30 * time.Millisecond)
+		return payload, nil
+	})
+	s = small(scenario.Idle)
+	s.Rate = 300
+	slow(s, fake.Behaviour{}, nil)
+}
