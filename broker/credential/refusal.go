@@ -97,13 +97,17 @@ func malformed(detail string) *Refusal {
 	return &Refusal{Part: PartClientIdentifier, Detail: detail}
 }
 
-// longestQuote is how much of a client's text a refusal repeats, in bytes.
+// longestQuote is how much of a client's text a refusal repeats, in bytes as they are quoted.
 const longestQuote = 256
 
-// cut keeps a text to what is worth a log line.
+// cut keeps a text to what is worth a log line. A byte takes up to four there.
 func cut(text []byte) string {
-	if len(text) > longestQuote {
-		return string(text[:longestQuote]) + "..."
+	n := min(len(text), longestQuote)
+	if len(strconv.Quote(string(text[:n])))-len(`""`) > longestQuote {
+		n = min(n, longestQuote/4)
+	}
+	if n < len(text) {
+		return string(text[:n]) + "..."
 	}
 	return string(text)
 }
