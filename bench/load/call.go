@@ -58,11 +58,11 @@ func (e *Engine) failed(format string, args ...any) {
 	}
 }
 
-// Call lets functions call devices, beginning until ctx ends or Pace.Each calls
-// have been begun; Settle waits for their answers. They go out with a rate at equal distances in time, at most Window (0: 64)
-// at once, else Window at once without a pause. The devices are those clients
-// that answer, in turn. The answer has to be the request; its time is in
-// Times.Delivery.
+// Call lets functions call devices: with a rate at equal distances in time, at
+// most Window (0: 64) at once, else Window at once without a pause. No call
+// begins when ctx has ended or Pace.Each have begun; Settle waits for their
+// answers. The devices are those clients that answer, in turn. The answer has
+// to be the request; its time is in Times.Delivery.
 func (e *Engine) Call(ctx context.Context, p Pace, call func(ctx context.Context, client int, payload []byte) ([]byte, error)) error {
 	var devices []int
 	for _, c := range e.clients {
@@ -107,6 +107,9 @@ func (c *caller) late(now int64) uint64 {
 		return 0
 	}
 	due := uint64(float64(now-c.start) * c.pace.Rate / float64(time.Second))
+	if c.pace.Each > 0 {
+		due = min(due, c.pace.Each)
+	}
 	return due - min(due, c.begun.Load())
 }
 
