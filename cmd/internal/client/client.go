@@ -65,9 +65,10 @@ type Client struct {
 	options Options
 	present bool
 
-	writing sync.Mutex // held for each packet's way into the socket; guards buffer, pinger
-	buffer  []byte
-	pinger  *time.Timer // sends PINGREQ
+	handling sync.Mutex // held while a message is handled and acknowledged
+	writing  sync.Mutex // held for each packet's way into the socket; guards buffer, pinger
+	buffer   []byte
+	pinger   *time.Timer // sends PINGREQ
 
 	mu      sync.Mutex               // guards what follows
 	waiting map[uint16]chan<- []byte // requests without an answer: SUBACK codes, or nothing for the others
@@ -149,7 +150,9 @@ func (c *Client) Err() error {
 // cannot be called there.
 func (c *Client) Disconnect() error {
 	c.end(ErrClosed)
+	c.handling.Lock() // the PUBACK of the last message goes first
 	err := c.send(packet.AppendDisconnect(nil))
+	c.handling.Unlock()
 	c.close()
 	return err
 }

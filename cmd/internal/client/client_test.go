@@ -340,6 +340,24 @@ func TestDisconnectTakesLeave(t *testing.T) {
 	}
 }
 
+// A message that is being handled when the client takes leave is acknowledged first: the broker would keep it.
+func TestTheLastMessageIsAcknowledgedBeforeLeave(t *testing.T) {
+	handling, goOn := make(chan bool), make(chan bool)
+	c, s := pipe(t, Options{ClientID: "c", Clean: true, OnMessage: func(Message) {
+		handling <- true
+		<-goOn
+	}})
+	s.write((&packet.Publish{Topic: []byte("t"), QoS: 1, ID: 7}).AppendTo(nil))
+	<-handling
+	go c.Disconnect()
+	for c.Err() == nil { // until it has begun
+		time.Sleep(time.Millisecond)
+	}
+	close(goOn)
+	s.expect(packet.TypePuback)
+	s.expect(packet.TypeDisconnect)
+}
+
 func TestKeepAlivePingsAndNoticesADeadBroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s := pipe(t, Options{ClientID: "c", Clean: true, KeepAlive: 10 * time.Second})

@@ -72,6 +72,8 @@ func (c *Client) receive(frame packet.Frame, limits *packet.Limits) error {
 	if p.QoS == 2 {
 		return errors.New("the broker sent QoS 2, which was never asked for")
 	}
+	c.handling.Lock()
+	defer c.handling.Unlock()
 	if c.options.OnMessage != nil {
 		c.options.OnMessage(Message{
 			Topic: string(p.Topic), Payload: append([]byte{}, p.Payload...),
