@@ -1,9 +1,6 @@
 package hist
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 const (
 	// coarser is how many bits of a bucket's number a Coarse leaves out.
@@ -49,7 +46,7 @@ func (c *Coarse) Reset() { *c = Coarse{} }
 // exceed, as [Histogram.Quantile] does: at most one part in 32 above the true
 // one and never below it; below a microsecond 32 nanoseconds above at most.
 func (c *Coarse) Quantile(q float64) time.Duration {
-	rank := max(uint64(math.Ceil(q*float64(c.count)-1e-9)), 1)
+	rank := rank(q, c.count)
 	var seen uint64
 	for octave := range c.counts {
 		for bucket, n := range c.counts[octave] {

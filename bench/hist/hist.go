@@ -147,6 +147,13 @@ func (h *Histogram) StdDev() time.Duration {
 	return time.Duration(math.Sqrt(squares / float64(h.count)))
 }
 
+// rank is which of so many values, in their order, the share q does not exceed,
+// from 1. It is rounded up after taking off what float64 may have added, or the
+// median of two values would be the second.
+func rank(q float64, count uint64) uint64 {
+	return max(uint64(math.Ceil(q*float64(count)-1e-9)), 1)
+}
+
 // Quantile tells the duration that the share q of all durations did not
 // exceed: 0.5 is the median. It is the highest value of its bucket, so at
 // most one part in 1,024 above the true one and never below it; q of 1 and
@@ -155,10 +162,7 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 	if h.count == 0 {
 		return 0
 	}
-	// The rank is rounded up after taking off what float64 may have added,
-	// or the median of two values would be the second.
-	rank := uint64(math.Ceil(q*float64(h.count) - 1e-9))
-	rank = max(rank, 1)
+	rank := rank(q, h.count)
 	if rank >= h.count {
 		return time.Duration(h.max)
 	}

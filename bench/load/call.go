@@ -116,6 +116,9 @@ func (c *caller) late(now int64) uint64 {
 // run makes one call after the other.
 func (c *caller) run(ctx context.Context) {
 	e := c.engine
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.ctx, cancel)()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -131,13 +134,10 @@ func (c *caller) run(ctx context.Context) {
 			select {
 			case <-timer.C:
 			case <-ctx.Done():
-			case <-e.ctx.Done():
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return
-		case <-e.ctx.Done():
 			return
 		case <-e.aborted:
 			return

@@ -75,7 +75,7 @@ func entryOf(c *cell, cores int, program string, shared bool, r *bench.Result) e
 			}
 		}
 		if m.Err != "" {
-			e.Trouble = strings.Join(strings.Fields(m.Err), " ")
+			e.Trouble = oneLine(m.Err)
 		}
 		broker, generator := m.Crowded()
 		if most := max(broker, generator); most >= crowdedFrom {
@@ -87,6 +87,13 @@ func entryOf(c *cell, cores int, program string, shared bool, r *bench.Result) e
 	}
 	return e
 }
+
+// failed is the entry of a program that gave nothing.
+func failed(c *cell, cores int, program, trouble string) entry {
+	return entry{Cell: c.name, Cores: cores, Program: program, Measured: time.Now().UTC(), Trouble: oneLine(trouble)}
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // significant rounds to four digits: a round is not worth more.
 func significant(v float64) float64 {

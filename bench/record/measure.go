@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,11 +80,11 @@ func run(ctx context.Context, c *cell, cores int, p pace, on processors, program
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if len(results) == 0 && len(targets) == 1 && err != nil {
-		e := entry{Cell: c.name, Cores: cores, Program: programs[0].name, Measured: time.Now().UTC(), Trouble: strings.Join(strings.Fields(err.Error()), " ")}
-		return []entry{e}, nil
-	}
-	if len(results) == 0 {
+	switch {
+	case len(results) > 0:
+	case len(targets) == 1 && err != nil:
+		return []entry{failed(c, cores, programs[0].name, err.Error())}, nil
+	default:
 		return nil, err
 	}
 	var entries []entry
@@ -119,11 +120,7 @@ func call(ctx context.Context, c *cell, p pace, on processors, binary string) ([
 	}
 	r, err := report.ReadJSON(&out)
 	if err != nil || len(r.Results) != 1 {
-		e := entry{Cell: c.name, Cores: 1, Program: sampan, Measured: time.Now().UTC(), Trouble: lastLine(told.String())}
-		if e.Trouble == "" {
-			e.Trouble = fmt.Sprint(failure)
-		}
-		return []entry{e}, nil
+		return []entry{failed(c, 1, sampan, cmp.Or(lastLine(told.String()), fmt.Sprint(failure)))}, nil
 	}
 	return []entry{entryOf(c, 1, sampan, on.shared, r.Results[0])}, nil
 }

@@ -40,7 +40,7 @@ type polled struct {
 	epoll  int
 	bell   int         // eventfd that ends a wait
 	asleep atomic.Bool // a wait has begun or is about to
-	rung   atomic.Bool // the bell was rung and not yet heard
+	rung   atomic.Bool // somebody has called Wake since the last turn began
 	done   chan struct{}
 }
 
@@ -78,9 +78,9 @@ func (l *polled) Unlock() {
 	l.Wake()
 }
 
-// Wake ends the loop's wait, if it waits. Whoever changed something under the
-// lock before asleep was set has been seen by Turn; whoever does after it
-// rings.
+// Wake ends the loop's wait, if it waits or is about to. Whoever comes before
+// asleep is set leaves rung behind, and the loop does not sleep; whoever comes
+// after it rings.
 func (l *polled) Wake() {
 	if l.rung.CompareAndSwap(false, true) && l.asleep.Load() {
 		// It can only fail for a full counter, and that wakes as well.
