@@ -8,10 +8,10 @@ import (
 	"slices"
 	"testing"
 
+	"sampan/fuzz/storetest"
 	"sampan/internal/ceiling"
 	"sampan/session"
 	"sampan/session/logstore"
-	"sampan/session/storetest"
 	"sampan/session/wal"
 	"sampan/session/wal/vfs/simdisk"
 )

@@ -66,10 +66,7 @@ var bare = map[string][]string{
 // libraries are the rooms that somebody may embed: the standard library and golang.org/x/sys, nothing else.
 var libraries = []string{"packet", "topictree", "session", "tlsconf", "broker"}
 
-// testOnly are the packages that tests may use besides, and with them the rooms that hold tests to be shared,
-// which are called after what they test: storetest, brokertest.
-var testOnly = []string{"github.com/google/go-cmp/cmp", "github.com/google/go-cmp/cmp/cmpopts", "pgregory.net/rapid"}
-
+// forTests says that a room holds tests to be shared; it is called after what they test, as brokertest is.
 func forTests(room string) bool { return strings.HasSuffix(room, "test") }
 
 func TestLibraryRoomsImportOnlyStandardLibraryAndXSys(t *testing.T) {
@@ -80,7 +77,7 @@ func TestLibraryRoomsImportOnlyStandardLibraryAndXSys(t *testing.T) {
 			continue
 		}
 		for _, imported := range p.Imports {
-			if isStandard(imported) || strings.HasPrefix(imported, "sampan/") || forTests(room) && slices.Contains(testOnly, imported) {
+			if isStandard(imported) || strings.HasPrefix(imported, "sampan/") {
 				continue
 			}
 			if !strings.HasPrefix(imported, "golang.org/x/sys/") {

@@ -12,9 +12,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"sampan/fuzz/storetest"
 	"sampan/session"
 	"sampan/session/logstore"
-	"sampan/session/storetest"
 	"sampan/session/wal"
 	"sampan/session/wal/vfs/simdisk"
 )

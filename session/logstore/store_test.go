@@ -3,9 +3,9 @@ package logstore_test
 import (
 	"testing"
 
+	"sampan/fuzz/storetest"
 	"sampan/session"
 	"sampan/session/logstore"
-	"sampan/session/storetest"
 	"sampan/session/wal"
 	"sampan/session/wal/vfs/simdisk"
 )

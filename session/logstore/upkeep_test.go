@@ -8,9 +8,9 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"sampan/fuzz/storetest"
 	"sampan/session"
 	"sampan/session/logstore"
-	"sampan/session/storetest"
 	"sampan/session/wal"
 	"sampan/session/wal/vfs/simdisk"
 )

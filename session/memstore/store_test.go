@@ -3,9 +3,9 @@ package memstore_test
 import (
 	"testing"
 
+	"sampan/fuzz/storetest"
 	"sampan/session"
 	"sampan/session/memstore"
-	"sampan/session/storetest"
 )
 
 func TestContract(t *testing.T) {
