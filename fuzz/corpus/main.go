@@ -1,13 +1,14 @@
 // Command corpus turns the seeds of the fuzz targets, files in Go's own format, into raw bytes for other
-// fuzzers: go run ./fuzz/corpus -out DIR, from the top of the repository. DIR then has a folder for each
-// target and a file for each seed. A seed of several arguments becomes all its bytes and texts, one after
-// the other.
+// fuzzers: go run ./fuzz/corpus -out DIR, from the top of the repository. DIR then has a file for each seed
+// in PACKAGE/TARGET, for instance fuzz/codec/FuzzDecode. A seed of several arguments becomes all its bytes
+// and texts, one after the other.
 package main
 
 import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,7 +16,7 @@ import (
 )
 
 func main() {
-	from := flag.String("from", filepath.Join("fuzz", "testdata", "fuzz"), "where the seeds are")
+	from := flag.String("from", ".", "the folder whose packages are searched for seeds")
 	to := flag.String("out", "", "where the raw seeds go")
 	flag.Parse()
 	if err := convert(*from, *to); err != nil {
@@ -28,28 +29,44 @@ func convert(from, to string) error {
 	if to == "" {
 		return errors.New("-out is missing")
 	}
-	paths, err := filepath.Glob(filepath.Join(from, "*", "*"))
+	const seeds = "testdata" + string(filepath.Separator) + "fuzz"
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if path != from && strings.HasPrefix(d.Name(), ".") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		target := filepath.Dir(path)
+		folder := filepath.Dir(target)
+		if !strings.HasSuffix(folder, seeds) {
+			return nil
+		}
+		pkg, err := filepath.Rel(from, strings.TrimSuffix(folder, seeds))
+		if err != nil {
+			return err
+		}
+		return write(path, filepath.Join(to, pkg, filepath.Base(target)))
+	})
+}
+
+// write puts the bytes of a seed into a file of the folder.
+func write(seed, folder string) error {
+	text, err := os.ReadFile(seed)
 	if err != nil {
 		return err
 	}
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		data, err := raw(string(text))
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		dir := filepath.Join(to, filepath.Base(filepath.Dir(path)))
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)+".bin"), data, 0o644); err != nil {
-			return err
-		}
+	data, err := raw(string(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", seed, err)
 	}
-	return nil
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, filepath.Base(seed)+".bin"), data, 0o644)
 }
 
 // raw returns the bytes of a seed.

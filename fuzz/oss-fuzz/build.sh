@@ -1,7 +1,7 @@
 #!/bin/bash -eu
 # Builds every fuzz target of the repository's fuzz folder for OSS-Fuzz, with its seeds, dictionary and
 # options. OSS-Fuzz knows f.Fuzz only and ignores f.Add, so the seeds come from files. The second version of
-# its compiler is needed: it takes in all test files of the package, which is one for that reason.
+# its compiler is needed: it takes in all test files of a package.
 
 cd "$SRC/sampan"
 export GOWORK=off
@@ -10,11 +10,13 @@ go run ./fuzz/corpus -out "$WORK/seeds"
 # FuzzSession drives goroutines through testing/synctest, which needs the test binary, and so does TestMain.
 rm fuzz/session_test.go fuzz/main_test.go
 
-grep -ho '^func Fuzz[A-Za-z0-9]*' fuzz/*_test.go | cut -d' ' -f2 | sort -u | while read -r target; do
+grep -o '^func Fuzz[A-Za-z0-9]*' fuzz/*_test.go fuzz/*/*_test.go | sort -u | while IFS=: read -r file func; do
+	package=$(dirname "$file")
+	target=${func#func }
 	name=$(sed 's/\([A-Z][a-z]\)/_\L\1/g; s/^_//' <<<"$target" | tr '[:upper:]' '[:lower:]')
-	compile_native_go_fuzzer_v2 sampan/fuzz "$target" "$name"
-	if [ -d "$WORK/seeds/$target" ]; then
-		zip -q -j "$OUT/${name}_seed_corpus.zip" "$WORK/seeds/$target"/*
+	compile_native_go_fuzzer_v2 "sampan/$package" "$target" "$name"
+	if [ -d "$WORK/seeds/$package/$target" ]; then
+		zip -q -j "$OUT/${name}_seed_corpus.zip" "$WORK/seeds/$package/$target"/*
 	fi
 	cp fuzz/dict/mqtt.dict "$OUT/$name.dict"
 	cp fuzz/oss-fuzz/fuzz.options "$OUT/$name.options"
