@@ -1,10 +1,11 @@
-package triples
+package identity
 
 import (
 	"bytes"
 	"testing"
 
 	"sampan/broker/device"
+	"sampan/broker/device/triples"
 	"sampan/internal/ceiling"
 )
 
@@ -15,7 +16,7 @@ func FuzzImport(f *testing.F) {
 		lines := bytes.Count(file, []byte("\n"))
 		defer ceiling.Bytes(ceiling.Lots + 32<<10*lines + 256*len(file)).Hold(t)()
 		r := device.New(device.Options{})
-		report, err := Import(r, bytes.NewReader(file), Options{Replace: true})
+		report, err := triples.Import(r, bytes.NewReader(file), triples.Options{Replace: true})
 		if err == nil && report.Lines != report.Added+report.Unchanged+report.Replaced+report.Failed {
 			t.Fatalf("%+v", report)
 		}
@@ -30,14 +31,14 @@ func FuzzImport(f *testing.F) {
 			t.Fatalf("%d devices, %+v", n, report)
 		}
 		var first, second bytes.Buffer
-		if err := Export(&first, r); err != nil {
+		if err := triples.Export(&first, r); err != nil {
 			t.Fatal(err)
 		}
 		again := device.New(device.Options{})
-		if report, err := Import(again, bytes.NewReader(first.Bytes()), Options{}); err != nil || report.Failed != 0 {
+		if report, err := triples.Import(again, bytes.NewReader(first.Bytes()), triples.Options{}); err != nil || report.Failed != 0 {
 			t.Fatalf("%+v %v %v\n%s", report, report.Problems, err, first.String())
 		}
-		if err := Export(&second, again); err != nil {
+		if err := triples.Export(&second, again); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(first.Bytes(), second.Bytes()) {
