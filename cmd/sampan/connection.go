@@ -172,7 +172,7 @@ func (c *connection) tls() (*tls.Config, error) {
 }
 
 // connect opens the channel and connects through it.
-func (c *connection) connect(ctx context.Context, onMessage func(client.Message)) (*client.Client, error) {
+func (c *connection) connect(ctx context.Context, onMessage func(client.Message) bool) (*client.Client, error) {
 	if err := cli.FromEnvironment(c.command.Flags(), "url"); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -89,17 +90,20 @@ func (s *subscription) run(ctx context.Context, out io.Writer, from *connection)
 	// Why the subscription ends: the signal that ends ctx, enough messages, or a failure.
 	ending, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	received := 0
-	c, err := from.connect(ctx, func(m client.Message) {
+	var received atomic.Int64
+	c, err := from.connect(ctx, func(m client.Message) bool {
+		// What is not printed is not acknowledged: the broker keeps it for the next time.
 		if ending.Err() != nil {
-			return
+			return false
 		}
 		if err := s.print(out, m); err != nil {
 			end(err)
+			return false
 		}
-		if received++; received == s.count {
+		if received.Add(1) == int64(s.count) {
 			end(errEnough)
 		}
+		return true
 	})
 	if err != nil {
 		return err
@@ -121,8 +125,8 @@ func (s *subscription) run(ctx context.Context, out io.Writer, from *connection)
 	if cause := context.Cause(ending); !errors.Is(cause, errEnough) && ctx.Err() == nil {
 		return cause
 	}
-	if s.count > received && ctx.Err() != nil {
-		return fmt.Errorf("ended after %d of %d messages", received, s.count)
+	if n := received.Load(); n < int64(s.count) && ctx.Err() != nil {
+		return fmt.Errorf("ended after %d of %d messages", n, s.count)
 	}
 	return nil
 }

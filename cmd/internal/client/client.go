@@ -25,12 +25,10 @@ type Options struct {
 	KeepAlive time.Duration // whole seconds, at most 65,535; 0: none
 
 	// OnMessage is called for each message, one after the other, on the client's own goroutine. A QoS 1
-	// message is acknowledged when it returns. It may call Publish with QoS 0; everything else there waits
-	// for an answer that cannot come before it returns. nil: messages are acknowledged and dropped.
-	OnMessage func(Message)
-
-	// Manual leaves acknowledging to Ack.
-	Manual bool
+	// message is acknowledged when it returns true; after false that is left to Ack, and without one the
+	// broker keeps the message. It may call Publish with QoS 0; everything else there waits for an answer
+	// that cannot come before it returns. nil: messages are acknowledged and dropped.
+	OnMessage func(Message) (taken bool)
 }
 
 // Message is a received publication. The payload belongs to the receiver.

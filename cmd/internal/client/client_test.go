@@ -247,7 +247,7 @@ func TestARequestCanBeGivenUp(t *testing.T) {
 func TestMessagesAreAcknowledgedAfterTheHandler(t *testing.T) {
 	var handled atomic.Bool
 	var got Message
-	c, s := pipe(t, Options{ClientID: "c", Clean: true, OnMessage: func(m Message) { got = m; handled.Store(true) }})
+	c, s := pipe(t, Options{ClientID: "c", Clean: true, OnMessage: func(m Message) bool { got = m; handled.Store(true); return true }})
 	s.write((&packet.Publish{Topic: []byte("t"), Payload: []byte("x"), QoS: 1, ID: 7, Dup: true}).AppendTo(nil))
 	var ack packet.Ack
 	if err := ack.Decode(s.expect(packet.TypePuback), nil); err != nil || ack.ID != 7 || !handled.Load() {
@@ -287,7 +287,7 @@ func TestSeveralMessagesCanWaitForTheirAcknowledgements(t *testing.T) {
 
 func TestManualAcknowledgements(t *testing.T) {
 	received := make(chan Message, 1)
-	c, s := pipe(t, Options{ClientID: "c", Clean: true, Manual: true, OnMessage: func(m Message) { received <- m }})
+	c, s := pipe(t, Options{ClientID: "c", Clean: true, OnMessage: func(m Message) bool { received <- m; return false }})
 	s.write((&packet.Publish{Topic: []byte("t"), QoS: 1, ID: 7}).AppendTo(nil))
 	<-received
 	published := make(chan error)
@@ -343,9 +343,10 @@ func TestDisconnectTakesLeave(t *testing.T) {
 // A message that is being handled when the client takes leave is acknowledged first: the broker would keep it.
 func TestTheLastMessageIsAcknowledgedBeforeLeave(t *testing.T) {
 	handling, goOn := make(chan bool), make(chan bool)
-	c, s := pipe(t, Options{ClientID: "c", Clean: true, OnMessage: func(Message) {
+	c, s := pipe(t, Options{ClientID: "c", Clean: true, OnMessage: func(Message) bool {
 		handling <- true
 		<-goOn
+		return true
 	}})
 	s.write((&packet.Publish{Topic: []byte("t"), QoS: 1, ID: 7}).AppendTo(nil))
 	<-handling

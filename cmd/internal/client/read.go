@@ -74,19 +74,20 @@ func (c *Client) receive(frame packet.Frame, limits *packet.Limits) error {
 	}
 	c.handling.Lock()
 	defer c.handling.Unlock()
+	taken := true
 	if c.options.OnMessage != nil {
-		c.options.OnMessage(Message{
+		taken = c.options.OnMessage(Message{
 			Topic: string(p.Topic), Payload: append([]byte{}, p.Payload...),
 			QoS: p.QoS, ID: p.ID, Dup: p.Dup, Retain: p.Retain,
 		})
 	}
-	if p.QoS == 1 && !c.options.Manual {
+	if p.QoS == 1 && taken {
 		return c.send(packet.AppendPuback(nil, p.ID))
 	}
 	return nil
 }
 
-// Ack acknowledges a message; see Options.Manual. Messages are to be acknowledged in the order in which they
+// Ack acknowledges a message; see Options.OnMessage. Messages are to be acknowledged in the order in which they
 // came [MQTT-4.6.0-2].
 func (c *Client) Ack(id uint16) error { return c.send(packet.AppendPuback(nil, id)) }
 

@@ -65,10 +65,11 @@ func (d *device) attendOnce(ctx context.Context, quit <-chan struct{}, settling 
 	d.run.ledger.connecting(d.number)
 	known := make(chan struct{})
 	c, number, err := d.run.connect(ctx, client.Options{
-		ClientID: d.run.ledger.subscribers[d.number].name, Manual: true,
-		OnMessage: func(m client.Message) {
+		ClientID: d.run.ledger.subscribers[d.number].name,
+		OnMessage: func(m client.Message) bool {
 			<-known
 			d.receive(broker, m, settling)
+			return false // it acknowledges when it likes
 		},
 	})
 	broker = number

@@ -36,11 +36,12 @@ func (s *story) enter(ctx context.Context, d *device.Device, secret string, clea
 	a.Client, err = client.Connect(ctx, client.Options{
 		Conn: conn, ClientID: a.fields.ClientID, Username: a.fields.Username, Password: []byte(a.fields.Password),
 		Clean: clean, KeepAlive: time.Minute,
-		OnMessage: func(m client.Message) {
+		OnMessage: func(m client.Message) bool {
 			<-connected
 			if a.answer == nil || !a.answer(a.Client, m) {
 				a.received <- m
 			}
+			return true
 		},
 	})
 	close(connected)

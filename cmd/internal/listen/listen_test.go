@@ -114,7 +114,7 @@ func TestEveryChannelCarriesMQTT(t *testing.T) {
 			}
 			received := make(chan client.Message, 1)
 			cl, err := client.Connect(ctx, client.Options{
-				Conn: conn, ClientID: "c", Clean: true, Level: c.level, OnMessage: func(m client.Message) { received <- m },
+				Conn: conn, ClientID: "c", Clean: true, Level: c.level, OnMessage: func(m client.Message) bool { received <- m; return true },
 			})
 			if err != nil {
 				t.Fatal(err)
