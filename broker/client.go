@@ -93,18 +93,25 @@ func (d *directory) hold(cl *client) bool {
 	return true
 }
 
-// release gives a client back, and forgets it if it has neither connection nor session.
+// release gives a client back, and forgets it if it has neither connection nor session. The lock of its shard
+// is not held while it waits for the client's, which may be held for as long as the store takes.
 func (d *directory) release(cl *client) {
 	s := d.shard(cl.key)
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if cl.refs--; cl.refs > 0 {
+	last := cl.refs == 1
+	if !last {
+		cl.refs--
+	}
+	s.mu.Unlock()
+	if !last {
 		return
 	}
 	cl.mu.Lock()
+	defer cl.mu.Unlock()
 	empty := cl.session == nil && cl.conn == nil
-	cl.mu.Unlock()
-	if empty {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cl.refs--; cl.refs == 0 && empty { // others may have come meanwhile
 		delete(s.clients, cl.key)
 		d.count.Add(-1)
 	}
