@@ -79,8 +79,14 @@ func duplicate(c syscall.Conn) (fd int32, err error) {
 	return fd, err
 }
 
-// assign chooses the loop of a new socket, in turn, and counts it there. A host counts it, too, and does not end before
-// it has left: the socket is to begin there. nil: it has none.
+// choices is how many loops are looked at for a new socket: all of most machines, and what costs little on others.
+const choices = 8
+
+// assign chooses the loop of a new socket and counts it there. A host counts it, too, and does not end before it has
+// left: the socket is to begin there. nil: it has none.
+//
+// Of the loop whose turn it is and the few after it, the socket gets that with the fewest. In turn alone, clients that
+// stay would all be on one loop if others that do not stay came between them, such as the probes of a load balancer.
 func (p *Poller) assign(host *loop) (*loop, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,7 +94,12 @@ func (p *Poller) assign(host *loop) (*loop, error) {
 		return nil, net.ErrClosed
 	}
 	i := p.next
-	p.next = (p.next + 1) % len(p.loops)
+	for n := range min(choices, len(p.loops)) {
+		if other := (p.next + n) % len(p.loops); p.loops[other].size() < p.loops[i].size() {
+			i = other
+		}
+	}
+	p.next = (i + 1) % len(p.loops)
 	if p.loops[i] == nil {
 		l, err := newLoop(p)
 		if err != nil {
@@ -103,6 +114,14 @@ func (p *Poller) assign(host *loop) (*loop, error) {
 		host.sockets++
 	}
 	return p.loops[i], nil
+}
+
+// size is how many sockets belong to the loop. Called with poller.mu held.
+func (l *loop) size() int {
+	if l == nil {
+		return 0
+	}
+	return l.sockets
 }
 
 // leave counts a socket that is gone.

@@ -65,6 +65,31 @@ func descriptors(t *testing.T) int {
 	return len(names)
 }
 
+// Sockets that stay are spread over the loops, also if as many that do not stay come between them.
+func TestLoopsAreEquallyFull(t *testing.T) {
+	for _, loops := range []int{1, 2, 3, 4, choices + 4} {
+		const each = 6
+		p := poller(t, loops)
+		for range each * loops {
+			for range loops - 1 {
+				o, theirs := adopt(t, p, "unix")
+				o.socket.Close()
+				theirs.Close()
+			}
+			adopt(t, p, "unix")
+		}
+		least, most := each*loops, 0
+		p.mu.Lock()
+		for _, l := range p.loops {
+			least, most = min(least, l.size()), max(most, l.size())
+		}
+		p.mu.Unlock()
+		if loops <= choices && least != most || most > 2*each {
+			t.Errorf("%d loops have between %d and %d sockets", loops, least, most)
+		}
+	}
+}
+
 // A Poller ends with its last socket after Close, takes nothing more, and leaves no descriptor behind.
 func TestPollerClose(t *testing.T) {
 	p := poller(t, 1) // the runtime's own descriptors are there from now on
