@@ -17,14 +17,13 @@ import (
 )
 
 // schema is the version of the file of figures.
-const schema = 1
+const schema = 2
 
 // figures are what docs/benchmarks.json holds: the page is made of them alone.
 type figures struct {
-	Schema   int               `json:"schema"`
-	Machine  bench.Machine     `json:"machine"`
-	Versions map[string]string `json:"versions"` // of programs
-	Entries  []entry           `json:"-"`        // written by hand, a line each
+	Schema  int           `json:"schema"`
+	Machine bench.Machine `json:"machine"`
+	Entries []entry       `json:"-"` // written by hand, a line each
 }
 
 // entry is what one program gave under one load.
@@ -32,6 +31,7 @@ type entry struct {
 	Cell     string    `json:"cell"`
 	Cores    int       `json:"cores"`
 	Program  string    `json:"program"`
+	Version  string    `json:"version,omitempty"` // of the program
 	Measured time.Time `json:"measured"`
 	// Shared says that broker and generator had to share processors.
 	Shared bool `json:"shared,omitempty"`
@@ -132,7 +132,7 @@ func (f *figures) put(fresh []entry) {
 
 // readFigures reads the file; one that is not there is empty.
 func readFigures(name string) (*figures, error) {
-	f := &figures{Schema: schema, Versions: map[string]string{}}
+	f := &figures{Schema: schema}
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil

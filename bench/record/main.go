@@ -95,6 +95,16 @@ type step struct {
 	takes    time.Duration
 }
 
+// version is that of one of the step's programs.
+func (s *step) version(program string) string {
+	for _, p := range s.programs {
+		if p.name == program {
+			return p.version
+		}
+	}
+	return ""
+}
+
 // plan lists what there is to do: one core first.
 func (s *settings) plan(all []program) (steps []step, err error) {
 	some, err := chosen(s.cells)
@@ -145,7 +155,7 @@ func record(ctx context.Context, words []string, to io.Writer) error {
 		return err
 	}
 	defer w.close()
-	programs, err := w.programs(ctx, s.flashMQ)
+	programs, err := w.programs(ctx, s.flashMQ, s.sampan)
 	if err != nil {
 		return err
 	}
@@ -171,11 +181,6 @@ func record(ctx context.Context, words []string, to io.Writer) error {
 	fmt.Fprintln(to, "building")
 	if err := w.build(ctx, s.sampan); err != nil {
 		return err
-	}
-	for _, p := range programs {
-		if !p.ceiling() {
-			f.Versions[p.name] = p.version
-		}
 	}
 	err = s.measure(ctx, w, f, steps, name, to)
 	return errors.Join(err, s.publish(f))
@@ -218,6 +223,9 @@ func (s *settings) measure(ctx context.Context, w *workshop, f *figures, steps [
 		progress.Close()
 		if err != nil {
 			return fmt.Errorf("%s on %s: %w", step.name, coresText(step.cores), err)
+		}
+		for i := range entries {
+			entries[i].Version = step.version(entries[i].Program)
 		}
 		f.put(entries)
 		if err := f.write(name); err != nil {

@@ -69,11 +69,20 @@ func (f *figures) dates() string {
 	return last.Format(day)
 }
 
+// versions lists the brokers with the versions of their entries, the latest first.
 func (f *figures) versions() string {
+	latest := slices.Clone(f.Entries)
+	slices.SortStableFunc(latest, func(a, b entry) int { return b.Measured.Compare(a.Measured) })
 	var all []string
 	for _, name := range append([]string{sampan}, peers...) {
-		if version, ok := f.Versions[name]; ok {
-			all = append(all, strings.TrimSpace(name+" "+version))
+		var some []string
+		for _, e := range latest {
+			if e.Program == name && !slices.Contains(some, e.Version) {
+				some = append(some, e.Version)
+			}
+		}
+		if len(some) > 0 {
+			all = append(all, strings.TrimSpace(name+" "+strings.Join(some, " and ")))
 		}
 	}
 	return strings.Join(all, ", ")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"debug/buildinfo"
 	"fmt"
 	"os"
 	"os/exec"
@@ -105,10 +106,15 @@ func output(ctx context.Context, folder string, words ...string) (string, error)
 	return strings.TrimSpace(string(out)), err
 }
 
-// programs lists what can be measured on this machine, Sampan first. pathOfFlashMQ is empty if there is none.
-func (w *workshop) programs(ctx context.Context, pathOfFlashMQ string) ([]program, error) {
+// programs lists what can be measured on this machine, Sampan first. The path of FlashMQ is empty if there is none,
+// that of a Sampan if it is to be built.
+func (w *workshop) programs(ctx context.Context, pathOfFlashMQ, pathOfSampan string) ([]program, error) {
+	version := w.commit(ctx)
+	if pathOfSampan != "" {
+		version = stamp(pathOfSampan)
+	}
 	all := []program{{
-		name: sampan, version: w.commit(ctx),
+		name: sampan, version: version,
 		command: func(int) []string {
 			return []string{w.built("sampan"), "serve", "--profile", "open", "--durability", "memory", "--api", "off",
 				"--log-level", "warn", "--data", w.built("data"), "--listen", "mqtt://{addr}"}
@@ -158,6 +164,24 @@ func (w *workshop) commit(ctx context.Context) string {
 		return ""
 	}
 	return version
+}
+
+// stamp is the commit that Go has written into a binary, with a mark like that of commit, or the binary's name.
+func stamp(path string) string {
+	version, modified := filepath.Base(path), ""
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return version
+	}
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			version = s.Value[:min(7, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = "-dirty"
+		}
+	}
+	return version + modified
 }
 
 // module is the version of a module that bench/peers requires.
