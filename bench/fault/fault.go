@@ -18,6 +18,9 @@ type Kind string
 const (
 	// Unreachable: no connection could be made.
 	Unreachable Kind = "unreachable"
+	// Exhausted: the load's own machine had no port or descriptor left for a
+	// connection, which is not the broker's fault.
+	Exhausted Kind = "exhausted"
 	// Refused: CONNACK carried a return code other than 0.
 	Refused Kind = "refused"
 	// Denied: SUBACK refused a filter, or granted less than was asked for.

@@ -258,6 +258,8 @@ func (c *conn) Closed(err error, now int64) {
 	switch {
 	case c.old:
 		// The broker closes the older connection of a client (MQTT-3.1.4-2).
+	case errors.Is(err, wire.ErrExhausted):
+		c.report(fault.Exhausted, "%v; ports are counted for each local address (Options.Sources)", err)
 	case errors.Is(err, wire.ErrDial):
 		c.report(fault.Unreachable, "%v", err)
 	case errors.Is(err, io.EOF):

@@ -38,10 +38,9 @@ func (e *Engine) Cycle(c Cycle) error {
 			c.Together = c.To - c.From
 		}
 	}
-	n := len(e.lanes)
-	start := e.clock.Now()
-	for i, l := range e.lanes {
-		y := &cycler{Cycle: c, next: start, left: ^uint64(0), together: max(c.Together/n, 1)}
+	var all []*cycler
+	for _, l := range e.lanes {
+		y := &cycler{Cycle: c, spell: spell{lane: l}, left: ^uint64(0), together: max(c.Together/len(e.lanes), 1)}
 		for _, cl := range l.clients {
 			if cl.index >= c.From && cl.index < c.To {
 				if c.Message && len(cl.pubs) == 0 {
@@ -56,10 +55,18 @@ func (e *Engine) Cycle(c Cycle) error {
 				y.left = min(y.left, uint64(len(y.idle)))
 			}
 		}
-		if c.Rate > 0 {
-			y.period = float64(n) / c.Rate * float64(time.Second)
-			y.next += int64(y.period * float64(i) / float64(n))
+		if len(y.idle) > 0 {
+			all = append(all, y)
 		}
+	}
+	start := e.clock.Now()
+	for i, y := range all {
+		y.next = start
+		if c.Rate > 0 {
+			y.period = turns(c.Rate, len(y.idle), c.To-c.From)
+			y.next += int64(y.period * float64(i) / float64(len(all)))
+		}
+		l := y.lane
 		l.do(func() {
 			y.spell = l.resume()
 			if c.Each > 0 {
@@ -69,6 +76,12 @@ func (e *Engine) Cycle(c Cycle) error {
 		})
 	}
 	return nil
+}
+
+// turns is the distance, in nanoseconds, of what some clients of all do in
+// turn, if all together do it at a rate.
+func turns(rate float64, some, all int) float64 {
+	return float64(all) / (float64(some) * rate) * float64(time.Second)
 }
 
 // cycler runs the cycles of a lane.

@@ -21,6 +21,7 @@ const (
 type guard struct {
 	lane *lane
 	next int64
+	last int64   // when it ran last
 	ping int     // the client whose turn it is
 	debt float64 // clients that should have been looked at
 }
@@ -71,7 +72,11 @@ func (g *guard) pings(now int64) {
 	if keep == 0 || len(l.clients) == 0 {
 		return
 	}
-	g.debt += float64(len(l.clients)) * float64(guardPeriod) * pingRound / float64(keep)
+	// All of them at most, however long the machine stood still.
+	round := float64(keep) / pingRound
+	passed := min(float64(since(g.last, now)), round)
+	g.last = now
+	g.debt += float64(len(l.clients)) * passed / round
 	for ; g.debt >= 1; g.debt-- {
 		g.ping = (g.ping + 1) % len(l.clients)
 		c := l.clients[g.ping].conn

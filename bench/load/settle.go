@@ -175,11 +175,9 @@ func (e *Engine) account() {
 	}
 	if len(e.clients) > 0 && e.clients[0].group != nil {
 		g := e.clients[0].group
-		g.mu.Lock()
-		for i := range g.trackers {
-			e.lost(e.streams[i], g.trackers[i].Lost(e.streams[i].sent), "all of its subscribers")
+		for i, s := range e.streams {
+			e.lost(s, g.lost(i, s.sent), "all of its subscribers")
 		}
-		g.mu.Unlock()
 	}
 }
 

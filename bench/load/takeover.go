@@ -2,7 +2,6 @@ package load
 
 import (
 	"errors"
-	"time"
 
 	"sampan/bench/fault"
 )
@@ -14,22 +13,28 @@ func (e *Engine) Takeover(from, to int, rate float64) error {
 	if rate <= 0 {
 		return errors.New("load: takeovers need a rate")
 	}
-	n := len(e.lanes)
-	start := e.clock.Now()
-	for i, l := range e.lanes {
-		t := &taker{period: float64(n) / rate * float64(time.Second)}
-		t.next = start + int64(t.period*float64(i+1)/float64(n))
+	var all []*taker
+	clients := 0
+	for _, l := range e.lanes {
+		t := &taker{spell: spell{lane: l}}
 		for _, c := range l.clients {
 			if c.index >= from && c.index < to {
 				t.turns = append(t.turns, c)
 			}
 		}
-		if len(t.turns) > 0 {
-			l.do(func() {
-				t.spell = l.resume()
-				l.jobs = append(l.jobs, t)
-			})
+		if clients += len(t.turns); len(t.turns) > 0 {
+			all = append(all, t)
 		}
+	}
+	start := e.clock.Now()
+	for i, t := range all {
+		t.period = turns(rate, len(t.turns), clients)
+		t.next = start + int64(t.period*float64(i+1)/float64(len(all)))
+		l := t.lane
+		l.do(func() {
+			t.spell = l.resume()
+			l.jobs = append(l.jobs, t)
+		})
 	}
 	return nil
 }

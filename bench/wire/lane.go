@@ -3,8 +3,11 @@ package wire
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"syscall"
 	"time"
 )
 
@@ -57,6 +60,21 @@ type Handler interface {
 
 // ErrDial is in the error of a connection that could not be opened.
 var ErrDial = errors.New("no connection")
+
+// ErrExhausted is beside it if that was for want of something on this machine:
+// a port towards the address, or a descriptor.
+var ErrExhausted = errors.New("this machine has none to spare")
+
+// unopened is the error of a connection that could not be opened.
+func unopened(err error) error {
+	var call *os.SyscallError
+	switch {
+	case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE),
+		errors.Is(err, syscall.EADDRNOTAVAIL) && errors.As(err, &call) && call.Syscall == "connect":
+		return fmt.Errorf("%w: %w: %w", ErrDial, ErrExhausted, err)
+	}
+	return fmt.Errorf("%w: %w", ErrDial, err)
+}
 
 // Work is what a lane does besides its connections.
 type Work interface {

@@ -9,9 +9,11 @@ import (
 	"net"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -247,6 +249,30 @@ func TestNoListener(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestWhatIsExhausted tells the want of a port or descriptor from a broker that
+// is not there, and from an address that is not ours.
+func TestWhatIsExhausted(t *testing.T) {
+	for _, c := range []struct {
+		call      string
+		err       syscall.Errno
+		exhausted bool
+	}{
+		{"connect", syscall.EADDRNOTAVAIL, true},
+		{"socket", syscall.EMFILE, true},
+		{"socket", syscall.ENFILE, true},
+		{"bind", syscall.EADDRNOTAVAIL, false},
+		{"connect", syscall.ECONNREFUSED, false},
+	} {
+		plain := os.NewSyscallError(c.call, c.err)
+		for _, err := range []error{plain, &net.OpError{Op: "dial", Net: "tcp", Err: plain}} {
+			err = unopened(err)
+			if errors.Is(err, ErrExhausted) != c.exhausted || !errors.Is(err, ErrDial) || !errors.Is(err, c.err) {
+				t.Errorf("%s, %v: %v", c.call, c.err, err)
+			}
+		}
+	}
 }
 
 // TestCloseInCallback closes a connection from its own Opened and Data.

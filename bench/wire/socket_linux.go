@@ -40,7 +40,7 @@ func (l *polled) Dial(e Endpoint, h Handler) Conn {
 	}
 	if err := s.dial(e); err != nil {
 		// Not told from here: the caller does not even have the Conn yet.
-		s.err = fmt.Errorf("%w: %w", ErrDial, err)
+		s.err = unopened(err)
 		l.refused = append(l.refused, s)
 	}
 	return s
@@ -91,7 +91,7 @@ func (s *socket) connected() bool {
 		err = unix.Errno(code)
 	}
 	if err != nil {
-		s.fail(fmt.Errorf("%w: %w", ErrDial, os.NewSyscallError("connect", err)))
+		s.fail(unopened(os.NewSyscallError("connect", err)))
 		return false
 	}
 	s.open = true

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -136,7 +135,7 @@ func (s *stream) read(e Endpoint) {
 	conn, err := e.Open(s.ctx)
 	l.mu.Lock()
 	if err != nil {
-		s.fail(fmt.Errorf("%w: %w", ErrDial, err))
+		s.fail(unopened(err))
 		l.Unlock()
 		return
 	}
