@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"sampan/broker/internal/deadline"
-	"sampan/broker/internal/netx"
 	"sampan/session"
 )
 
@@ -174,7 +173,7 @@ func (cl *client) pump(b *batch) {
 	}
 	drops := cl.takeCounters()
 	cl.mu.Unlock()
-	cl.report(drops, b.turn)
+	cl.report(drops, b)
 }
 
 // pumpLoaded sends what is in memory. It reports whether messages must be loaded to go on. Called with
@@ -222,7 +221,7 @@ func (cl *client) load(b *batch) {
 	cl.loading = true
 	cl.mu.Unlock()
 	b.flush()
-	b.turn.Leave()
+	b.leave()
 	var messages [loadBatch]*session.Message
 	for i, r := range refs[:n] {
 		messages[i], _ = cl.broker.store.Load(r) // a failure leaves nil: Loaded counts it
@@ -244,12 +243,15 @@ func (cl *client) takeCounters() (c session.Counters) {
 	return c
 }
 
+// leaver is a goroutine's batch, or the connection that it handles.
+type leaver interface{ leave() }
+
 // report counts and logs the messages that a session has dropped. Called without a lock.
-func (cl *client) report(c session.Counters, t *netx.Turn) {
+func (cl *client) report(c session.Counters, by leaver) {
 	if c == (session.Counters{}) {
 		return
 	}
-	t.Leave() // whoever hears of it may take time
+	by.leave() // whoever hears of it may take time
 	b := cl.broker
 	b.stats.redelivered.Add(c.Redelivered)
 	cl.dropped(DropQueueFull, c.Full, int64(b.opts.QueueMessages))

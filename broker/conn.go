@@ -28,6 +28,7 @@ type conn struct {
 	prev      *conn // in Broker.conns
 	next      *conn
 	turn      *netx.Turn   // while a goroutine of the poller handles the connection
+	batch     *batch       // while a chunk is handled
 	socket    *netx.Socket // a plain socket, or nil
 	stream    *netx.Stream // what else carries the connection, or nil
 	out       outbound
@@ -188,6 +189,7 @@ func (c *conn) handleChunk(t *netx.Turn, buf []byte, n int) error {
 	b.stats.bytesReceived.Add(uint64(received))
 	w := works.Get().(*work)
 	w.batch.turn, w.batch.spent = t, 0
+	w.batch.own, c.batch = &c.out, &w.batch
 	used, err := c.handle(w, buf[:n])
 	if e := c.finishChunk(w); err == nil {
 		err = e
@@ -196,7 +198,7 @@ func (c *conn) handleChunk(t *netx.Turn, buf []byte, n int) error {
 		c.exhausted = used == n && n < len(buf)
 		c.fail(err, w)
 	}
-	w.batch.turn = nil
+	w.batch.turn, w.batch.own, c.batch = nil, nil, nil
 	works.Put(w)
 	if err != nil {
 		block.Put(buf)
@@ -212,6 +214,15 @@ func (c *conn) handleChunk(t *netx.Turn, buf []byte, n int) error {
 // mayWait leaves the poller if the client's session is one that a store keeps: what is noted there may take its time.
 func (c *conn) mayWait() {
 	if c.client != nil && c.client.sessionID.Load() != 0 {
+		c.leave()
+	}
+}
+
+// leave is called on the goroutine that handles the connection, before it waits for something.
+func (c *conn) leave() {
+	if c.batch != nil {
+		c.batch.leave()
+	} else {
 		c.turn.Leave()
 	}
 }

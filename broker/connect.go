@@ -139,9 +139,9 @@ func (c *conn) connack(w *work, p packet.Connack) {
 // takeOver puts the connection in the place of an older one of the same client [MQTT-3.1.4-2] and attaches
 // it to its session.
 //
-// The older connection is closed and its goroutine waited for before the new one is answered. It ends
-// soon, since it waits for nothing but its socket, and from then on nobody but the new connection works on
-// the client's behalf: what the old one had received is routed before what the new one receives.
+// The older connection is closed and its goroutine waited for before the new one is answered; it ends soon, unless
+// the store or an interceptor takes its time. From then on nobody but the new connection works on the client's
+// behalf: what the old one had received is routed before what the new one receives.
 //
 // It reports whether a session was resumed, and whether a clean one took the place of a kept one.
 func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, discarded bool, err error) {
@@ -159,7 +159,7 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, 
 		}
 	}()
 	if !cl.takeover.TryLock() {
-		w.batch.turn.Leave()
+		w.batch.leave()
 		cl.takeover.Lock()
 	}
 	defer cl.takeover.Unlock()
@@ -168,13 +168,13 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, 
 	}
 
 	if !clean || cl.sessionID.Load() != 0 {
-		w.batch.turn.Leave() // the store may take its time, and who has the lock may wait for it
+		w.batch.leave() // the store may take its time, and who has the lock may wait for it
 	}
 	cl.mu.Lock()
 	old := cl.conn
 	cl.mu.Unlock()
 	if old != nil {
-		w.batch.turn.Leave() // the older connection may take its time
+		w.batch.leave() // the older connection may take its time
 		old.stop(&ending{reason: TakenOver, detail: "by " + c.addr() + ", connection " + strconv.FormatUint(c.number, 10)})
 		<-old.done.closed()
 	}
@@ -199,7 +199,7 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, 
 	c.watch(keepAlive)
 
 	if noted {
-		w.batch.turn.Leave()
+		w.batch.leave()
 		if err := c.syncStore(); err != nil {
 			if end := c.end.Load(); end != nil {
 				return false, discarded, end // gone while it waited
@@ -348,7 +348,7 @@ func (c *conn) detach() {
 	}
 	drops := cl.takeCounters()
 	cl.mu.Unlock()
-	cl.report(drops, c.turn)
+	cl.report(drops, c)
 	b.clients.release(cl)
 }
 

@@ -81,7 +81,7 @@ func (b *Broker) deliver(r *run, to *route, from *batch) (stored bool, err error
 	if r.qos > 0 {
 		expires = b.messageExpiry()
 		if targets := to.storedBut(r.except); len(targets) > 0 {
-			from.turn.Leave() // the store may take its time
+			from.leave() // the store may take its time
 			for i := range r.frames {
 				if err := b.store.Append(r.message(i, expires), targets); err != nil {
 					return false, err
@@ -159,6 +159,9 @@ func (cl *client) deliverQoS0(r *run, from *batch) uint64 {
 // deliverQoS1 gives each message of a run an identifier and hands it to the client's outbound, as far as
 // window and outbound allow; the rest waits in the session. It returns how many were handed over.
 func (cl *client) deliverQoS1(r *run, expires session.Time, stored bool, from *batch) uint64 {
+	if cl.sessionID.Load() != 0 {
+		from.leave() // so may it to note what was sent
+	}
 	cl.mu.Lock()
 	s := cl.session
 	if s == nil {
@@ -205,6 +208,6 @@ func (cl *client) deliverQoS1(r *run, expires session.Time, stored bool, from *b
 	}
 	drops := cl.takeCounters()
 	cl.mu.Unlock()
-	cl.report(drops, from.turn)
+	cl.report(drops, from)
 	return sent
 }

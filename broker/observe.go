@@ -97,7 +97,7 @@ func (b *Broker) heeded(k EventKind) bool {
 // emit hands on an event of the connection, from the goroutine that handles it. Whoever hears of it may take time.
 func (c *conn) emit(e Event) {
 	if c.broker.heeded(e.Kind) {
-		c.turn.Leave()
+		c.leave()
 		c.broker.emit(e)
 	}
 }

@@ -56,9 +56,17 @@ const (
 // batch is the outbounds that one goroutine has claimed and will flush.
 type batch struct {
 	turn    *netx.Turn // if the goroutine is the poller's: who waits for something leaves it before
+	own     *outbound  // of the client whose chunk is handled, or nil
 	spent   int        // on deliveries in this turn
 	touched []*outbound
 	bufs    [][]byte
+}
+
+// leave is called before the goroutine waits for something: it holds up neither the poller's other connections nor
+// other clients, whose outbounds it has claimed. What its own client is answered comes after the wait. No lock is held.
+func (b *batch) leave() {
+	b.flushBut(b.own)
+	b.turn.Leave()
 }
 
 // longTurn is how many deliveries, each some microseconds with its write, one client's chunk may lead to before other
@@ -181,12 +189,20 @@ func (o *outbound) release() {
 }
 
 // flush writes out what the batch has claimed, and leaves to the writer goroutines what sockets do not take.
-func (b *batch) flush() {
-	for i, o := range b.touched {
-		b.bufs = o.flush(b.bufs[:0])
-		b.touched[i] = nil
+func (b *batch) flush() { b.flushBut(nil) }
+
+// flushBut leaves out one outbound, which stays claimed.
+func (b *batch) flushBut(own *outbound) {
+	kept := b.touched[:0]
+	for _, o := range b.touched {
+		if o == own {
+			kept = append(kept, o)
+		} else {
+			b.bufs = o.flush(b.bufs[:0])
+		}
 	}
-	b.touched = b.touched[:0]
+	clear(b.touched[len(kept):])
+	b.touched = kept
 	clear(b.bufs[:cap(b.bufs)])
 }
 

@@ -45,7 +45,7 @@ func (c *conn) publish(w *work, chunk []byte, at, n int, p *packet.Publish) erro
 		if r.empty() {
 			w.wanted = i.Wants(p.Topic)
 			if w.wanted && !prompt(i, p.Topic) {
-				w.batch.turn.Leave()
+				w.batch.leave()
 			}
 		}
 		if w.wanted && i.Intercept(c.principal, p) {

@@ -71,24 +71,29 @@ func (i gatedInterceptor) Intercept(*broker.Principal, *packet.Publish) bool {
 	return false
 }
 
+// slow are things that a client can make the broker wait for: with what options, and by which message.
+var slow = []struct {
+	name  string
+	with  func(*gate) broker.Options
+	topic string
+	qos   byte
+}{
+	{"the store", func(g *gate) broker.Options { return broker.Options{Store: &gatedStore{brokertest.NewStore(), g}} }, "a", 1},
+	{"the log", func(g *gate) broker.Options {
+		return broker.Options{Logger: slog.New(slog.NewTextHandler(gatedWriter{g}, nil)), Authenticator: forbidding}
+	}, "no", 0},
+	{"an interceptor", func(g *gate) broker.Options { return broker.Options{Interceptor: gatedInterceptor{g}} }, "slow", 0},
+}
+
 // Whatever a client makes the broker wait for, other clients do not wait with it: there are more who do than the
 // poller has goroutines.
 func TestWhoWaitsWaitsAlone(t *testing.T) {
-	g := newGate(t)
-	for _, c := range []struct {
-		name  string
-		with  broker.Options
-		topic string
-		qos   byte
-	}{
-		{"the store", broker.Options{Store: &gatedStore{brokertest.NewStore(), g}}, "a", 1},
-		{"the log", broker.Options{Logger: slog.New(slog.NewTextHandler(gatedWriter{g}, nil)), Authenticator: forbidding}, "no", 0},
-		{"an interceptor", broker.Options{Interceptor: gatedInterceptor{g}}, "slow", 0},
-	} {
+	for _, c := range slow {
 		t.Run(c.name, func(t *testing.T) {
-			g.open = make(chan struct{})
-			c.with.Profile = broker.Open
-			b := brokertest.Start(t, c.with)
+			g := newGate(t)
+			with := c.with(g)
+			with.Profile = broker.Open
+			b := brokertest.Start(t, with)
 			addr := b.Listen()
 			receiver := b.DialTCP(addr)
 			receiver.Connect("receiver", brokertest.Persistent)
@@ -100,6 +105,36 @@ func TestWhoWaitsWaitsAlone(t *testing.T) {
 			}
 			<-g.arrived
 			answered(others)
+			g.release()
+		})
+	}
+}
+
+// What a client has sent for others goes out before it makes the broker wait: they get it, and what others send them.
+func TestWhoWaitsHoldsNothingBack(t *testing.T) {
+	for _, c := range slow {
+		t.Run(c.name, func(t *testing.T) {
+			g := newGate(t)
+			with := c.with(g)
+			with.Profile = broker.Open
+			b := brokertest.Start(t, with)
+			addr := b.Listen()
+			kept := b.DialTCP(addr)
+			kept.Connect("kept", brokertest.Persistent)
+			kept.Subscribe("a", 1)
+			subscriber, busy, other := b.DialTCP(addr), b.DialTCP(addr), b.DialTCP(addr)
+			subscriber.Connect("subscriber")
+			subscriber.Subscribe("fast", 0)
+			busy.Connect("busy")
+			other.Connect("other")
+			g.shut.Store(true)
+			busy.Send(brokertest.Publish("fast", "1", 0, 0), brokertest.Publish(c.topic, "", c.qos, uint16(c.qos)))
+			<-g.arrived
+			subscriber.Expect(brokertest.Publish("fast", "1", 0, 0))
+			other.Send(brokertest.Publish("fast", "2", 0, 0))
+			subscriber.Expect(brokertest.Publish("fast", "2", 0, 0))
+			subscriber.Send(brokertest.Pingreq)
+			subscriber.Expect(brokertest.Pingresp)
 			g.release()
 		})
 	}
