@@ -32,12 +32,8 @@ type Item struct {
 	Owner Owner
 
 	when  int64
-	index int // in the heap, plus one; 0: not in the queue; asked
+	index int // in the heap, plus one; 0: not in the queue; negative: its Owner is being asked
 }
-
-// asked is the index of an Item whose Owner is being asked for the next deadline. Cancel and Set in the meantime have
-// the last word.
-const asked = -1
 
 // Queue is a set of deadlines. Its methods are safe for concurrent use.
 type Queue struct {
@@ -48,6 +44,7 @@ type Queue struct {
 	timer  Timer
 	armed  int64 // when timer fires; 0: it is not running
 	closed bool
+	asked  int // of questions so far, negative
 }
 
 // New returns an empty queue. It starts no goroutine of its own.
@@ -110,12 +107,14 @@ func (q *Queue) fire() {
 			break
 		}
 		q.remove(0)
+		q.asked--
+		asked := q.asked
 		it.index = asked
 		q.mu.Unlock()
 		next := it.Owner.Due(now)
 		q.mu.Lock()
 		if it.index != asked {
-			continue
+			continue // Cancel or Set in the meantime have the last word, or another question
 		}
 		it.index = 0
 		if next != 0 && !q.closed {

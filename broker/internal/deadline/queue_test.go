@@ -157,6 +157,51 @@ func TestCancelWhileAsked(t *testing.T) {
 	}
 }
 
+// at is a clock that stands still: what is due is due at once, and nothing else ever.
+type at int64
+
+func (a at) Nanos() int64 { return int64(a) }
+
+func (a at) AfterFunc(d time.Duration, f func()) Timer {
+	if d <= 0 {
+		go f()
+	}
+	return a
+}
+
+func (at) Stop() bool { return false }
+
+// asks is an Owner that tells when it is asked, and answers when it is told to.
+type asks struct{ questions chan chan int64 }
+
+func (a asks) Due(int64) int64 {
+	answer := make(chan int64)
+	a.questions <- answer
+	return <-answer
+}
+
+// An Owner may be asked again before it has answered: the later answer counts.
+func TestAskedTwice(t *testing.T) {
+	for _, first := range []int{0, 1} {
+		q := New(at(100))
+		a := asks{make(chan chan int64)}
+		it := &Item{Owner: a}
+		q.Set(it, 1)
+		answers := []chan int64{<-a.questions, nil}
+		q.Set(it, 2)
+		answers[1] = <-a.questions
+		says := []int64{0, int64(time.Hour)}
+		answers[first] <- says[first]
+		answers[1-first] <- says[1-first]
+		for start := time.Now(); q.Len() != 1; time.Sleep(time.Millisecond) {
+			if time.Since(start) > 10*time.Second {
+				t.Fatalf("answer %d first: the later one is lost", first)
+			}
+		}
+		q.Cancel(it)
+	}
+}
+
 func TestDeadlineInThePast(t *testing.T) {
 	clock := &hand{now: 100}
 	q := New(clock)
