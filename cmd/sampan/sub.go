@@ -114,12 +114,14 @@ func (s *subscription) run(ctx context.Context, out io.Writer, from *connection)
 		timer := time.AfterFunc(time.Duration(s.timeout), func() { end(late) })
 		defer timer.Stop()
 	}
-	if err := s.subscribe(ending, c); err != nil && !errors.Is(err, errEnough) {
+	if err := s.subscribe(ending, c); err != nil && !errors.Is(context.Cause(ending), errEnough) {
 		return err
 	}
 	select {
 	case <-c.Done():
-		return c.Err()
+		if !errors.Is(context.Cause(ending), errEnough) { // the broker may close right behind the last message
+			return c.Err()
+		}
 	case <-ending.Done():
 	}
 	if cause := context.Cause(ending); !errors.Is(cause, errEnough) && ctx.Err() == nil {
