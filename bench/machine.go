@@ -17,7 +17,8 @@ type Machine struct {
 	Processor  string `json:"processor,omitempty"`
 	Processors int    `json:"processors"`
 	Go         string `json:"go"` // the generator's
-	// Realtime says that generator and broker had real-time priority.
+	// Realtime says that the generator had real-time priority, and a broker that
+	// it started, too.
 	Realtime bool `json:"realtime,omitempty"`
 }
 

@@ -217,10 +217,14 @@ func (r *round) survey(now *reading) {
 	now.self.CPU = cpu
 }
 
-// ended makes a fault of the broker's end.
+// ended makes a fault of the broker's end, or of what keeps this process from
+// looking at it.
 func (r *round) ended(err error) {
-	if err != nil {
+	switch {
+	case errors.Is(err, proc.ErrEnded):
 		r.engine.Fail(fault.Closed, "the broker's process has ended")
+	case err != nil && !errors.Is(err, proc.ErrUnsupported):
+		r.engine.Fail(fault.Exhausted, err.Error())
 	}
 }
 

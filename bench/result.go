@@ -46,7 +46,7 @@ type Measurement struct {
 	Counters load.Counters `json:"counters"`
 	// Lost is the number of deliveries that never came.
 	Lost uint64 `json:"lost"`
-	// Faults are what the broker did wrong.
+	// Faults are what the broker did wrong, and what this machine could not do.
 	Faults []*fault.Fault `json:"faults,omitempty"`
 	// Bottleneck says why the figures are not the broker's; empty if they are.
 	Bottleneck string `json:"bottleneck,omitempty"`

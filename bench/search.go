@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"sampan/bench/fault"
 )
 
 // Bound is what Search looks for.
@@ -142,6 +144,8 @@ func (r *Result) limit(bound time.Duration, err error) string {
 		lost = lost || r.Rounds[i].Lost > 0
 	}
 	switch {
+	case errors.Is(err, fault.Exhausted):
+		return limitGenerator
 	case lost:
 		return "loss"
 	case err != nil:

@@ -1,5 +1,6 @@
-// Package fault names what a broker can do wrong under load, so that each is
-// reported as what it is.
+// Package fault names what can go wrong under load, so that each is reported
+// as what it is: what a broker does wrong, and what the load's own machine
+// cannot do.
 package fault
 
 import (

@@ -75,7 +75,9 @@ func (e *Engine) Call(ctx context.Context, p Pace, call func(ctx context.Context
 		return errors.New("load: no client answers calls")
 	case len(e.streams) == 0:
 		return errors.New("load: no stream for the calls")
-	case p.Rate < 0 || p.Rate == 0 && p.Window < 1:
+	case checkRate(p.Rate) != nil:
+		return checkRate(p.Rate)
+	case p.Rate == 0 && p.Window < 1:
 		return errors.New("load: neither a rate nor a window")
 	}
 	if p.Window < 1 {
@@ -83,9 +85,15 @@ func (e *Engine) Call(ctx context.Context, p Pace, call func(ctx context.Context
 	}
 	c := &caller{engine: e, stream: e.streams[0], pace: p, call: call, devices: devices, start: e.clock.Now()}
 	e.caller.Store(c)
+	c.left.Store(int64(p.Window))
 	for range p.Window {
 		// They end with ctx and the answer, or when the engine is closed.
-		e.callers.Go(func() { c.run(ctx) })
+		e.callers.Go(func() {
+			c.run(ctx)
+			if c.left.Add(-1) == 0 {
+				e.caller.CompareAndSwap(c, nil) // nothing is due any more
+			}
+		})
 	}
 	return nil
 }
@@ -99,6 +107,7 @@ type caller struct {
 	devices []int
 	start   int64
 	begun   atomic.Uint64
+	left    atomic.Int64 // goroutines that have not ended
 }
 
 // late is how many calls are due and have not begun.

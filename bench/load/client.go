@@ -27,7 +27,7 @@ type life interface {
 	// offline comes when the broker ended a connection, or it failed.
 	offline(c *conn, now int64)
 	// returned comes when everything that the client has sent came back.
-	returned(c *client, now int64)
+	returned(c *client, now int64) (taken bool)
 }
 
 // connect begins a connection that was meant to begin at the time asked.

@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"io"
+	"syscall"
 
 	"sampan/bench/fault"
 	"sampan/bench/wire"
@@ -259,7 +260,11 @@ func (c *conn) Closed(err error, now int64) {
 	case c.old:
 		// The broker closes the older connection of a client (MQTT-3.1.4-2).
 	case errors.Is(err, wire.ErrExhausted):
-		c.report(fault.Exhausted, "%v; ports are counted for each local address (Options.Sources)", err)
+		hint := "raise the limit of open files"
+		if errors.Is(err, syscall.EADDRNOTAVAIL) {
+			hint = "ports are counted for each local address (Options.Sources)"
+		}
+		c.report(fault.Exhausted, "%v; %s", err, hint)
 	case errors.Is(err, wire.ErrDial):
 		c.report(fault.Unreachable, "%v", err)
 	case errors.Is(err, io.EOF):

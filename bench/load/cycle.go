@@ -13,8 +13,8 @@ type Cycle struct {
 	// Rate is the number of connections begun in a second, whatever becomes of
 	// them. 0: as fast as Together allows.
 	Rate float64
-	// Together is how many are on their way at once. 0: 64, or with a Rate as
-	// many as there are clients.
+	// Together is how many are on their way at once, one at least on each lane.
+	// 0: 64, or with a Rate as many as there are clients.
 	Together int
 	// Each is the number of cycles in all, with Stay at most one for each
 	// client. 0: until Halt.
@@ -31,6 +31,9 @@ type Cycle struct {
 func (e *Engine) Cycle(c Cycle) error {
 	if c.From < 0 || c.To > len(e.clients) || c.From >= c.To {
 		return errors.New("load: no clients for cycles")
+	}
+	if err := checkRate(c.Rate); err != nil {
+		return err
 	}
 	if c.Together <= 0 {
 		c.Together = defaultTogether
@@ -156,10 +159,11 @@ func (y *cycler) online(c *conn, now int64) {
 	s.send(now)
 }
 
-func (y *cycler) returned(cl *client, now int64) {
+func (y *cycler) returned(cl *client, now int64) bool {
 	if cl.conn != nil {
 		y.end(cl, cl.conn, now)
 	}
+	return true
 }
 
 // end books a cycle.

@@ -9,7 +9,7 @@
 //	e.Publish(load.Pace{Rate: 10_000})
 //	...
 //	e.Halt()
-//	err = e.Settle(ctx)
+//	e.Settle(ctx)
 //	sample := e.Sample(nil)
 //
 // Every message belongs to a stream: one publisher's numbered messages on one

@@ -39,6 +39,7 @@ type Engine struct {
 	caller  atomic.Pointer[caller]
 	aborted chan struct{} // closed by abort
 	once    sync.Once     // of abort
+	ended   atomic.Bool   // by abort
 
 	topicsOnce sync.Once
 	topics     map[string]*stream
@@ -56,7 +57,8 @@ func New(plan Plan, o Options) (*Engine, error) {
 		}
 	}
 	e := &Engine{plan: plan, o: o.withDefaults(), clock: wire.NewClock(), aborted: make(chan struct{})}
-	e.keepAlive = uint16(min(e.o.KeepAlive/time.Second, 1<<16-1))
+	e.keepAlive = uint16(min((e.o.KeepAlive+time.Second-1)/time.Second, 1<<16-1))
+	e.o.KeepAlive = time.Duration(e.keepAlive) * time.Second // what CONNECT says
 	if err := e.resolve(); err != nil {
 		return nil, err
 	}
@@ -239,7 +241,12 @@ func (e *Engine) byTopic(topic []byte) *stream {
 var ErrAborted = errors.New("ended by a fault")
 
 // abort ends what is under way.
-func (e *Engine) abort() { e.once.Do(func() { close(e.aborted) }) }
+func (e *Engine) abort() {
+	e.once.Do(func() {
+		e.ended.Store(true)
+		close(e.aborted)
+	})
+}
 
 // Fail adds a fault that the caller has seen, which ends the run.
 func (e *Engine) Fail(kind fault.Kind, what string) {

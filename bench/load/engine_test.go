@@ -484,10 +484,10 @@ func TestGlance(t *testing.T) {
 // load is none the worse for it.
 func TestKeepAlive(t *testing.T) {
 	b := fake.Start(t, fake.Behaviour{})
-	e, ctx := connected(t, fanout(3, 0), Options{Addr: b.Addr, KeepAlive: 20 * time.Millisecond})
+	e, ctx := connected(t, fanout(3, 0), Options{Addr: b.Addr, KeepAlive: time.Second})
 	// CONNECT, SUBSCRIBE and nothing else would be written but for the pings.
 	written := e.Sample(nil).Written
-	reach(t, ctx, e, func(c *Counters) bool { return c.Written >= written+20 })
+	reach(t, ctx, e, func(c *Counters) bool { return c.Written >= written+6 })
 }
 
 func TestDialFunction(t *testing.T) {

@@ -30,7 +30,8 @@ func (g *group) lost(stream int, sent uint64) uint64 {
 }
 
 // numbers is a set of message numbers that come in about their order: those
-// below low have all come, or are so far behind that they count as if.
+// below low have all come, or are so far behind that they are given up: they
+// stay lost, and count as doubled if they come after all.
 type numbers struct {
 	low  uint64   // a multiple of 64
 	bits []uint64 // from low on

@@ -27,9 +27,8 @@ type lane struct {
 	scratch    []byte  // a topic under construction
 	young      []*conn // not known to be ready, oldest first
 	references map[*stream]*reference
-	active     int  // cycles and takeovers under way
-	halts      int  // calls of Halt so far
-	halted     bool // nothing new is planned
+	active     int // cycles and takeovers under way
+	halts      int // calls of Halt so far
 
 	count      Counters
 	unsent     uint64      // messages that Pace.Each still wants sent
@@ -61,13 +60,10 @@ type spell struct {
 }
 
 // resume begins a spell.
-func (l *lane) resume() spell {
-	l.halted = false
-	return spell{l, l.halts}
-}
+func (l *lane) resume() spell { return spell{l, l.halts} }
 
-// over reports whether Halt has been called since.
-func (s spell) over() bool { return s.halts != s.lane.halts }
+// over reports whether Halt has been called since, or the run was aborted.
+func (s spell) over() bool { return s.halts != s.lane.halts || s.lane.engine.ended.Load() }
 
 // Turn does what is due: see wire.Work.
 func (l *lane) Turn(now int64) (next int64) {

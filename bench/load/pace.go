@@ -2,6 +2,7 @@ package load
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"time"
 )
@@ -27,12 +28,20 @@ type Pace struct {
 	Queued bool
 }
 
+// checkRate refuses what is no number of times a second.
+func checkRate(rate float64) error {
+	if rate < 0 || math.IsNaN(rate) || math.IsInf(rate, 0) {
+		return fmt.Errorf("load: a rate is a number of times a second, not %v", rate)
+	}
+	return nil
+}
+
 // Publish lets all streams send, until Halt or until they have sent what
 // Pace.Each says.
 func (e *Engine) Publish(p Pace) error {
 	switch {
-	case p.Rate < 0 || math.IsNaN(p.Rate) || math.IsInf(p.Rate, 0):
-		return errors.New("load: a rate is a number of messages a second")
+	case checkRate(p.Rate) != nil:
+		return checkRate(p.Rate)
 	case p.Rate == 0 && p.Window < 1:
 		return errors.New("load: neither a rate nor a window")
 	case len(e.streams) == 0:
@@ -48,7 +57,7 @@ func (e *Engine) Publish(p Pace) error {
 				st.pace(p, start, len(e.streams))
 			}
 			if p.Rate > 0 && len(l.streams) > 0 {
-				l.jobs = append(l.jobs, &pacer{spell: s, limit: l.streams[0].limit})
+				l.jobs = append(l.jobs, &pacer{spell: s})
 			}
 		})
 	}
@@ -99,8 +108,7 @@ func (s *stream) due(seq uint64) int64 {
 // the lane's list, again and again.
 type pacer struct {
 	spell
-	limit uint64 // as all streams have
-	turn  int    // the stream that is due next
+	turn int // the stream that is due next
 }
 
 func (p *pacer) run(now int64) (next int64, more bool) {
@@ -139,15 +147,15 @@ func (e *Engine) Expect() {
 }
 
 // Halt ends publishing, cycles and takeovers: nothing new begins, and what was
-// due and could not be sent is given up.
+// due and could not be sent is given up. Calls end with the context of Call.
 func (e *Engine) Halt() {
+	e.caller.Store(nil)
 	for _, l := range e.lanes {
 		l.do(func() {
-			l.halted = true
 			l.halts++
 			l.unsent, l.unbegun = 0, 0
 			for _, s := range l.streams {
-				s.planned, s.blocked = s.sent, false
+				s.planned, s.limit, s.blocked = s.sent, s.sent, false
 			}
 		})
 	}

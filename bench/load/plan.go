@@ -36,7 +36,7 @@ type Client struct {
 // Stream is what one client publishes on one topic.
 type Stream struct {
 	// From is the index of the publishing client, or -1 if a function
-	// publishes (see Engine.Via).
+	// publishes (see Options.Publish).
 	From int
 	// Topic is where the messages are sent.
 	Topic string

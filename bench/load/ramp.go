@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,8 +12,8 @@ type Ramp struct {
 	// Rate is the number of connections begun in a second. 0: as fast as
 	// Together allows.
 	Rate float64
-	// Together is how many may be on their way at once. 0: 64, or with a Rate
-	// no bound.
+	// Together is how many may be on their way at once, one at least on each
+	// lane. 0: 64, or with a Rate no bound.
 	Together int
 }
 
@@ -33,13 +34,18 @@ func (r Ramp) withDefaults() Ramp {
 // each has its CONNACK and SUBACKs, or has failed. The error says that a fault
 // has ended the run, or is that of the context; what failed is in Faults.
 func (e *Engine) Connect(ctx context.Context, from, to int, r Ramp) error {
+	if err := checkRate(r.Rate); err != nil {
+		return err
+	}
 	r = r.withDefaults()
 	done := make(chan struct{}, len(e.lanes))
+	var returned atomic.Bool
+	defer returned.Store(true)
 	waiting := 0
 	start := e.clock.Now()
 	for i, l := range e.lanes {
 		o := &opener{
-			lane: l, next: start, done: done,
+			lane: l, next: start, done: done, abandoned: &returned,
 			together: max(r.Together/len(e.lanes), 1),
 		}
 		for _, c := range l.clients {
@@ -97,16 +103,20 @@ func (e *Engine) Forget(ctx context.Context) error {
 
 // opener connects clients of a lane.
 type opener struct {
-	lane     *lane
-	todo     []*client
-	next     int64 // with a period: when the next is due
-	period   float64
-	together int
-	pending  int
-	done     chan<- struct{}
+	lane      *lane
+	todo      []*client
+	next      int64 // with a period: when the next is due
+	period    float64
+	together  int
+	pending   int
+	done      chan<- struct{}
+	abandoned *atomic.Bool // Connect has returned: nobody waits for the rest
 }
 
 func (o *opener) run(now int64) (next int64, more bool) {
+	if o.abandoned.Load() || o.lane.engine.ended.Load() {
+		o.todo = nil
+	}
 	for len(o.todo) > 0 && o.pending < o.together {
 		asked := now
 		if o.period > 0 {
@@ -135,4 +145,4 @@ func (o *opener) online(c *conn, _ int64) {
 
 func (o *opener) offline(c *conn, now int64) { o.online(c, now) }
 
-func (o *opener) returned(*client, int64) {}
+func (o *opener) returned(*client, int64) bool { return false }

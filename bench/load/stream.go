@@ -162,14 +162,10 @@ func (s *stream) fill(now int64) {
 	if s.batch == 0 || outstanding > s.enough.Load() {
 		return
 	}
-	if s.client != nil && s.client.life != nil {
-		s.client.life.returned(s.client, now)
+	if s.client != nil && s.client.life != nil && s.client.life.returned(s.client, now) {
 		return
 	}
 	n := min(uint64((s.most-outstanding)/s.batch), s.limit-s.planned)
-	if s.lane.halted {
-		n = 0
-	}
 	if n > 0 {
 		s.outstanding.Add(int64(n) * s.batch)
 		s.planned += n

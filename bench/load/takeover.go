@@ -10,8 +10,8 @@ import (
 // times a second in all, until Halt. The broker has to close the older
 // connection; Times.Cycle is the time until it has and the newer one is ready.
 func (e *Engine) Takeover(from, to int, rate float64) error {
-	if rate <= 0 {
-		return errors.New("load: takeovers need a rate")
+	if err := checkRate(rate); err != nil || rate == 0 {
+		return errors.Join(errors.New("load: takeovers need a rate"), err)
 	}
 	var all []*taker
 	clients := 0
@@ -25,6 +25,9 @@ func (e *Engine) Takeover(from, to int, rate float64) error {
 		if clients += len(t.turns); len(t.turns) > 0 {
 			all = append(all, t)
 		}
+	}
+	if clients == 0 {
+		return errors.New("load: no clients to take over")
 	}
 	start := e.clock.Now()
 	for i, t := range all {
@@ -115,6 +118,6 @@ func (t *taker) check(now int64) {
 
 // What happens to either connection is looked at in the lane's next turn.
 
-func (t *taker) online(*conn, int64)     {}
-func (t *taker) offline(*conn, int64)    {}
-func (t *taker) returned(*client, int64) {}
+func (t *taker) online(*conn, int64)          {}
+func (t *taker) offline(*conn, int64)         {}
+func (t *taker) returned(*client, int64) bool { return false }

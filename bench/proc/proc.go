@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// ErrEnded says that there is no process any more.
+var ErrEnded = errors.New("proc: no process is running")
+
 // ErrUnsupported says that this system does not tell.
 var ErrUnsupported = errors.New("proc: only Linux tells what a process uses")
 

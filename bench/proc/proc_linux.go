@@ -97,7 +97,9 @@ func (g *Group) CPU() (cpu time.Duration) {
 func (g *Group) Memory() (rss uint64, err error) {
 	running := false
 	for _, p := range g.known {
-		if n, err := resident(p.statm); err == nil {
+		if p.statm == nil { // there was no descriptor for it
+			running = running || cpuTime(p.pid) > 0
+		} else if n, err := resident(p.statm); err == nil {
 			rss += n
 			running = true
 		}
@@ -108,8 +110,14 @@ func (g *Group) Memory() (rss uint64, err error) {
 	return rss, nil
 }
 
+// ended is why no process of the group was found.
 func (g *Group) ended() error {
-	return fmt.Errorf("proc: no process of %v is running", g.roots)
+	all, err := os.Open("/proc")
+	if err != nil {
+		return fmt.Errorf("proc: processes cannot be looked at: %w", err)
+	}
+	all.Close()
+	return fmt.Errorf("%w: %v", ErrEnded, g.roots)
 }
 
 // cpuTime reads a process's own clock, which counts in nanoseconds; 0 if the

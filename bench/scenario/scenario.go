@@ -6,6 +6,7 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -132,7 +133,9 @@ func (s *Scenario) Check() error {
 	bad(!slices.Contains(Kinds, s.Kind), "no kind %q", s.Kind)
 	bad(s.QoS > 1, "QoS %d: the platform has 0 and 1", s.QoS)
 	bad(s.sends() && s.Payload < Stamp, "a payload of %d bytes cannot hold the stamp of %d", s.Payload, Stamp)
-	bad(s.Rate < 0, "a negative rate")
+	for _, rate := range []float64{s.Rate, s.Cycles} {
+		bad(rate < 0 || math.IsNaN(rate) || math.IsInf(rate, 0), "a rate of %v a second", rate)
+	}
 	bad(s.Duration <= 0, "nothing is measured in a duration of %v", s.Duration)
 	bad(s.Warmup < 0 || s.Cooldown < 0, "a negative warm-up or cool-down")
 	switch s.Kind {

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +79,9 @@ func TestCheckRefuses(t *testing.T) {
 		"payload":     func(s *Scenario) { s.Payload = 15 },
 		"no load":     func(s *Scenario) { s.Rate = 0 },
 		"rate":        func(s *Scenario) { s.Rate = -1 },
+		"no number":   func(s *Scenario) { s.Rate = math.NaN() },
+		"infinite":    func(s *Scenario) { s.Rate = math.Inf(1) },
+		"takeovers":   func(s *Scenario) { *s = Of(Takeover); s.Cycles = math.Inf(1) },
 		"duration":    func(s *Scenario) { s.Duration = 0 },
 		"warm-up":     func(s *Scenario) { s.Warmup = -1 },
 		"nobody":      func(s *Scenario) { s.Subscribers = 0 },

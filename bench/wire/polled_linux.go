@@ -118,7 +118,7 @@ func (l *polled) run() {
 		next := l.work.Turn(l.clock.Now())
 		if len(l.refused) > 0 {
 			l.tellRefused()
-			continue
+			next = 0 // others may have to do now; and who asks for the lock gets it before the next turn
 		}
 		l.slept = l.clock.Now()
 		l.asleep.Store(true)
