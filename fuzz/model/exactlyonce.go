@@ -50,6 +50,21 @@ func (m *Model) release(c *conn, id uint16) {
 	}
 }
 
+// abandon notes that the PUBREL of a message cannot come any more. Whether it is the retained message of its topic
+// was decided when it came, if there is a later one, and else never will be.
+func (m *Model) abandon(msg *message) {
+	msg.abandoned = true
+	kept := m.retained[msg.topic]
+	i := slices.Index(kept, msg)
+	switch {
+	case i < 0:
+	case slices.ContainsFunc(kept[i+1:], func(o *message) bool { return !o.unreleased }):
+		m.setRetained(msg.topic, slices.Delete(kept, i, i+1))
+	case i == 0:
+		m.setRetained(msg.topic, slices.Insert(kept, 0, &message{topic: msg.topic})) // or none is
+	}
+}
+
 // deliveryOf returns the delivery of a message to a session, nil if there is none, or it is done.
 func (m *Model) deliveryOf(s *session, msg *message) *delivery {
 	is := func(d *delivery) bool { return d.m == msg && !d.retain }

@@ -7,14 +7,18 @@ import "slices"
 func (m *Model) keepRetained(msg *message) {
 	kept := m.retained[msg.topic]
 	if !msg.unreleased {
-		kept = slices.DeleteFunc(kept, func(o *message) bool { return !o.unreleased })
+		kept = slices.DeleteFunc(kept, func(o *message) bool { return !o.unreleased || o.abandoned })
 	}
-	kept = append(kept, msg)
-	if len(kept) == 1 && msg.payload == "" {
-		delete(m.retained, msg.topic)
+	m.setRetained(msg.topic, append(kept, msg))
+}
+
+// setRetained stores what the retained message of a topic may be.
+func (m *Model) setRetained(topic string, kept []*message) {
+	if len(kept) == 1 && kept[0].payload == "" {
+		delete(m.retained, topic)
 		return
 	}
-	m.retained[msg.topic] = kept
+	m.retained[topic] = kept
 }
 
 // sendRetained sends the last retained message of every topic that a new subscription matches

@@ -16,8 +16,8 @@ func (t *Target) clean(ctx context.Context, s *script.Script) error {
 		t.Cut(i) // and wait: what a Will sets going must be over
 	}
 	names, topics := left(s)
-	if len(names) == 0 {
-		return nil
+	if len(names) == 0 && len(topics) > 0 {
+		names = []string{""} // clients without a name have left something
 	}
 	first := true
 	for _, name := range names {
