@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing/synctest"
 	"time"
@@ -25,8 +27,13 @@ type Target struct {
 	clock *clock
 	store *brokertest.Store // survives the broker; nil: sessions are in memory, or on the disk
 	disk  *disk             // nil: none
+	late  *lateStore        // around the store, if there is one
 	b     *broker.Broker
 	conns [script.Conns]*pipe
+
+	watched bool
+	mu      sync.Mutex // guards what follows
+	heard   []string   // by the subscriber in this process
 }
 
 // start is the instant at which every script begins.
@@ -38,13 +45,13 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level:
 // New starts a broker for a script. It keeps its sessions in a store that survives it if the script restarts
 // the broker, and in the log on a simulated disk if the script says so.
 func New(s *script.Script, rules *model.Rules) (*Target, error) {
-	t := &Target{rules: rules, chunk: s.Chunk, clock: &clock{now: start}}
+	t := &Target{rules: rules, chunk: s.Chunk, watched: s.Watched, clock: &clock{now: start}}
 	if s.Disk {
 		t.disk = newDisk()
 		return t, t.start()
 	}
 	for i := range s.Steps {
-		if s.Steps[i].Kind == script.Restart {
+		if k := s.Steps[i].Kind; k == script.Restart || k == script.Late {
 			t.store = brokertest.NewStore()
 			break
 		}
@@ -65,6 +72,7 @@ func Options(r *model.Rules) broker.Options {
 		SessionExpiry: r.SessionExpiry, MessageExpiry: r.MessageExpiry,
 		OutboundBytes: r.Outbound, WriteStall: r.WriteStall,
 	}
+	o.AllowNoKeepAlive, o.DropNewest, o.CloseOnForbidden = r.NoKeepAlive, r.DropNewest, r.CloseForbidden
 	if r.LowerQoS {
 		o.DeliveredQoS = broker.LowerQoS
 	}
@@ -108,8 +116,28 @@ func (t *Target) start() (err error) {
 			return fmt.Errorf("the store does not open: %w", err)
 		}
 	}
-	t.b, err = broker.New(o)
+	if t.late = nil; o.Store != nil {
+		t.late = &lateStore{Store: o.Store}
+		o.Store = t.late
+	}
+	if t.b, err = broker.New(o); err == nil && t.watched {
+		t.hear()
+		_, err = t.b.Subscribe("#", func(m broker.Message) {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.heard = append(t.heard, fmt.Sprintf("%s q%d %q", m.Topic, m.QoS, m.Payload))
+		})
+	}
 	return err
+}
+
+// hear returns what the subscriber in this process has got since the last time.
+func (t *Target) hear() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	heard := t.heard
+	t.heard = nil
+	return heard
 }
 
 // Send implements script.Target.
@@ -179,6 +207,9 @@ func (t *Target) Stall(i int) error { t.conns[i].read(false); return nil }
 // Read implements script.Target.
 func (t *Target) Read(i int) error { t.conns[i].read(true); return nil }
 
+// Late implements script.Target.
+func (t *Target) Late(waits bool) error { t.late.late(waits); return nil }
+
 // stop shuts the broker down. Its connections must be gone afterwards. Clients that do not read are cut off
 // before: the broker would wait for them.
 func (t *Target) stop() error {
@@ -197,12 +228,32 @@ func (t *Target) stop() error {
 // Close ends the broker. The bubble around it then shows whether a goroutine is left.
 func (t *Target) Close() error { return t.stop() }
 
+// Count implements script.Counter: nothing is left of what has ended, and the statistics say what there is.
+func (t *Target) Count(m *model.Model) error {
+	connected, sessions, subscriptions, queued := m.Count()
+	s := t.b.Stats()
+	got := [...]int64{s.Connected, s.Sessions, s.Clients, s.Subscriptions, s.QueuedMessages, s.OutboundBytes}
+	want := [...]int64{int64(connected), int64(sessions), int64(sessions), int64(subscriptions), int64(queued), 0}
+	if t.watched {
+		want[3]++
+	}
+	if got != want {
+		return fmt.Errorf("connected, sessions, clients, subscriptions, queued, outbound bytes: %d, want %d", got, want)
+	}
+	return nil
+}
+
 // Observe implements script.Target.
 func (t *Target) Observe(m *model.Model, _ int) (*model.Deviation, error) {
 	synctest.Wait()
 	if t.disk != nil {
 		if err := t.disk.rest(); err != nil {
 			return nil, err
+		}
+	}
+	if t.watched {
+		if got, want := t.hear(), m.Routed(); !slices.Equal(got, want) {
+			return nil, fmt.Errorf("a subscriber in the process has got %q, want %q", got, want)
 		}
 	}
 	for i, p := range t.conns {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"strings"
 	"time"
 
 	"sampan/packet"
@@ -17,6 +18,8 @@ type Model struct {
 	retained map[string][]*message // by topic: one, or those that it may be
 	names    int                   // given to clients without one
 	messages int                   // published so far
+	late     bool                  // the store does not say that anything holds
+	routed   []*message            // since Routed was asked last
 }
 
 // New returns a broker that nobody has connected to.
@@ -52,6 +55,7 @@ type conn struct {
 	closed  bool   // the broker was seen to close it
 	cut     bool   // the client has closed it
 	greeted bool   // CONNACK was seen
+	joining bool   // CONNACK waits for the store
 	expects []*expect
 	got     []*delivery // seen on this connection, not acknowledged
 
@@ -137,7 +141,19 @@ func (m *Model) take(c *conn) {
 		c.in, c.last = c.in[n:], f.Raw
 		c.may = c.may || m.nearlyOver(c)
 		c.heard = m.now
+		rule := illFormed(f.Raw, c.level)
+		if rule != "" && m.rules.Strict { // whatever package packet makes of it
+			code, answered := refusal(rule)
+			m.end(c, rule)
+			if answered {
+				c.owe(&expect{kind: packet.TypeConnack, code: code, rule: rule})
+			}
+			return
+		}
 		if err := m.receive(c, f); err != nil {
+			if pe := err.(*packet.Error); rule == "" && m.rules.Strict && !strings.HasPrefix(string(pe.Rule), "IOT-") {
+				continue // the standard has nothing against it
+			}
 			m.violation(c, err)
 		}
 	}
@@ -306,4 +322,17 @@ func (m *Model) Hold(i int) {
 	if m.Open(i) {
 		m.conns[i].mute = true
 	}
+}
+
+// Count is what a broker holds for its clients. QoS 1 messages that wait are counted even if their time is over:
+// nobody looks before it is their turn.
+func (m *Model) Count() (connected, sessions, subscriptions, queued int) {
+	for _, s := range m.sessions {
+		if s.conn != nil {
+			connected++
+		}
+		subscriptions += len(s.subs)
+		queued += len(s.queue)
+	}
+	return connected, len(m.sessions), subscriptions, queued
 }

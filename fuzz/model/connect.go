@@ -17,6 +17,7 @@ type session struct {
 	queue      []*delivery         // not yet sent
 	maybe      []*delivery         // messages that a broker may have kept while the client was away
 	received   map[uint16]*message // QoS 2 messages of the client, by identifier, until their PUBREL
+	acked      uint16              // the identifier that was acknowledged last
 	conn       *conn               // nil: the client is away
 	left       time.Duration       // when its connection ended
 }
@@ -33,6 +34,9 @@ func (m *Model) find(key string) *session {
 // forget ends a session.
 func (m *Model) forget(s *session) {
 	m.sessions = slices.DeleteFunc(m.sessions, func(o *session) bool { return o == s })
+	for _, msg := range s.received {
+		m.abandon(msg)
+	}
 }
 
 // connect handles CONNECT.
@@ -46,7 +50,7 @@ func (m *Model) connect(c *conn, p *packet.Connect) {
 		return
 	}
 	keepAlive := time.Duration(p.KeepAlive) * time.Second
-	if low, high := m.rules.KeepAliveMin, m.rules.KeepAliveMax; keepAlive < low || high > 0 && keepAlive > high {
+	if low, high := m.rules.KeepAliveMin, m.rules.KeepAliveMax; keepAlive < low && !(keepAlive == 0 && m.rules.NoKeepAlive) || high > 0 && keepAlive > high {
 		refuse(packet.RefusedIdentifier, ruleKeepAlive)
 		return
 	}
@@ -61,11 +65,13 @@ func (m *Model) connect(c *conn, p *packet.Connect) {
 		m.end(s.conn, "MQTT-3.1.4-2")
 		s = m.find(key)
 	}
+	discarded := s != nil && s.persistent && p.CleanSession
 	if s != nil && p.CleanSession { // [MQTT-3.1.2-6]
 		m.forget(s)
 		s = nil
 	}
 	present := s != nil // [MQTT-3.1.2-4]
+	c.joining = m.late && (discarded || !p.CleanSession)
 	if s == nil {
 		s = &session{key: key, subs: make(map[string]byte)}
 		m.sessions = append(m.sessions, s)
@@ -90,7 +96,9 @@ func (m *Model) connect(c *conn, p *packet.Connect) {
 		e.anyPresent = !m.rules.Strict
 	}
 	c.owe(e)
-	m.resume(s)
+	if !c.joining {
+		m.resume(s)
+	}
 }
 
 // leave takes a connection from its session, which stays or ends with it.

@@ -87,7 +87,7 @@ func (e *expect) packet() []byte {
 // smallest free packet identifiers, and whether it then closes the connection. What may come later is left.
 func (m *Model) Play(i int) (packets [][]byte, closed bool) {
 	c := m.conns[i]
-	if c == nil || c.unseen() {
+	if c == nil || c.unseen() || c.joining && c.open() {
 		return nil, false
 	}
 	for {

@@ -90,6 +90,9 @@ func (m *Model) Observe(i int, raw []byte) (answer []byte, dev *Deviation) {
 				return bad("MQTT-4.6.0-2", "PUBACKs out of order", before)
 			}
 		}
+		if e.kind == packet.TypeConnack && c.joining && c.open() {
+			return bad(ruleHolds, "a session is promised before the store has it", nil)
+		}
 		e.done = true
 		c.greeted = c.greeted || e.kind == packet.TypeConnack
 		return m.byReturn(c, got), nil
@@ -335,7 +338,9 @@ func (m *Model) Missing(i int) *Deviation {
 	if c == nil || c.cut || c.unseen() {
 		return nil
 	}
-	if e := c.first(); e != nil {
+	if e := c.first(); e != nil && c.mayWait(e) {
+		return nil
+	} else if e != nil {
 		d := &Deviation{Rule: e.rule, Conn: i, Text: "a packet that has not come", Want: e.String()}
 		for _, o := range c.expects {
 			if o.done && o.copied && e.d != nil && o.d.m == e.d.m {
@@ -356,6 +361,6 @@ func (m *Model) Settle() {
 		if c.slow.stalled {
 			continue // nobody looks
 		}
-		c.expects = slices.DeleteFunc(c.expects, func(e *expect) bool { return e.done || !e.late })
+		c.expects = slices.DeleteFunc(c.expects, func(e *expect) bool { return e.done || !e.late && !c.mayWait(e) })
 	}
 }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ type message struct {
 	from           *conn
 	at             time.Duration // when it was published
 	unreleased     bool          // QoS 2: PUBREL has not come, and a broker may deliver it now or then
+	abandoned      bool          // nor can it come any more: the session is gone
 }
 
 // delivery is a message on its way to one session.
@@ -36,6 +38,18 @@ type delivery struct {
 func (m *Model) publish(c *conn, p *packet.Publish) {
 	if p.Ignored&packet.IgnoredPublish != 0 {
 		return // QoS 2, dropped by configuration
+	}
+	rule := m.rules.beyond(string(p.Topic))
+	if most := m.rules.Limits.Payload; most > 0 && len(p.Payload) > most {
+		rule = string(packet.RuleLimitPayload)
+	}
+	if rule != "" { // whatever package packet makes of it
+		m.end(c, rule)
+		return
+	}
+	if m.rules.CloseForbidden && m.rules.forbidden(string(p.Topic)) {
+		m.end(c, "MQTT-3.3.5-2")
+		return
 	}
 	switch p.QoS { // [MQTT-3.3.4-1]
 	case 1: // behind what the client itself receives of it
@@ -65,6 +79,7 @@ func (m *Model) route(msg *message, from *conn) {
 	if msg.retain && m.rules.Retain {
 		m.keepRetained(msg)
 	}
+	m.routed = append(m.routed, msg)
 	for _, s := range m.sessions {
 		granted, others, found := s.match(msg.topic)
 		if !found {
@@ -97,7 +112,7 @@ func (m *Model) copies(msg *message, granted []byte) (qos []byte) {
 func (m *Model) deliver(s *session, d *delivery) {
 	switch {
 	case d.qos == 0:
-		if s.conn != nil {
+		if s.here() {
 			// What waited for a client that has just begun to read may still be there.
 			d.unsure = d.unsure || s.conn.slow.catchingUp && m.rules.Outbound > 0
 			if s.conn.room(d.size()) { // or it is dropped: a slow client harms nobody else
@@ -106,15 +121,21 @@ func (m *Model) deliver(s *session, d *delivery) {
 		} else if !m.rules.Strict { // nobody is there to have it, but a broker may keep it
 			s.maybe = append(s.maybe, d)
 		}
-	case s.conn != nil && len(s.queue) == 0 && m.windowOpen(s) && s.conn.room(d.size()):
+	case s.here() && len(s.queue) == 0 && m.windowOpen(s) && s.conn.room(d.size()):
 		m.send(s, d)
 	default: // [MQTT-3.1.2-5]
 		if most := m.rules.Queue; most > 0 && len(s.queue) >= most {
+			if m.rules.DropNewest {
+				return
+			}
 			s.queue = s.queue[1:]
 		}
 		s.queue = append(s.queue, d)
 	}
 }
+
+// here reports whether the client has a connection that gets messages.
+func (s *session) here() bool { return s.conn != nil && !s.conn.joining }
 
 func (m *Model) windowOpen(s *session) bool {
 	return m.rules.Window == 0 || len(s.flight) < m.rules.Window
@@ -202,6 +223,7 @@ func (m *Model) acknowledge(c *conn, p *packet.Ack) {
 		return
 	}
 	s.flight = slices.Delete(s.flight, i, i+1) // the identifier is free again [MQTT-2.3.1-3]
+	s.acked = d.id
 	c.got = slices.DeleteFunc(c.got, func(o *delivery) bool { return o == d })
 	m.pump(s)
 }
@@ -231,4 +253,31 @@ func (m *Model) Acknowledge(i, n int) []byte {
 		return a.AppendTo(nil)
 	}
 	return nil
+}
+
+// AcknowledgeAgain returns a second packet for the message of QoS 1 that was acknowledged last, which is one of
+// nothing now. It is nil if there is none, or if the broker may have given the identifier to another.
+func (m *Model) AcknowledgeAgain(i int) []byte {
+	if !m.Accepted(i) {
+		return nil
+	}
+	s := m.conns[i].session
+	taken := func(d *delivery) bool { return d.id == 0 || d.id == s.acked }
+	if s.acked == 0 || slices.ContainsFunc(s.flight, taken) {
+		return nil
+	}
+	a := packet.Ack{Type: packet.TypePuback, ID: s.acked}
+	return a.AppendTo(nil)
+}
+
+// Routed is the messages that somebody in the broker's own process gets who has subscribed to all topics, each as
+// text, since it was asked last.
+func (m *Model) Routed() (all []string) {
+	for _, msg := range m.routed {
+		if Matches("#", msg.topic) {
+			all = append(all, fmt.Sprintf("%s q%d %q", msg.topic, msg.qos, msg.payload))
+		}
+	}
+	m.routed = m.routed[:0]
+	return all
 }

@@ -36,6 +36,10 @@ type Rules struct {
 	SessionExpiry    time.Duration // without a connection
 	MessageExpiry    time.Duration // of a QoS 1 message that waits
 
+	NoKeepAlive    bool // a keep-alive of 0 is accepted in spite of KeepAliveMin
+	DropNewest     bool // a full queue drops the new message
+	CloseForbidden bool // who publishes to a forbidden topic is disconnected [MQTT-3.3.5-2]
+
 	// Forbidden is a prefix of topics that nobody may publish or subscribe to. Empty: none.
 	Forbidden string
 	// Password is what every client must send. Empty: none is asked for.
@@ -120,6 +124,22 @@ func ByName(name string) (Rules, bool) {
 
 func (r *Rules) forbidden(topic string) bool {
 	return r.Forbidden != "" && strings.HasPrefix(topic, r.Forbidden)
+}
+
+// beyond returns the restriction that a topic name or filter breaks by its length or its levels, of which the
+// platform's own topics may have three more. Empty: none.
+func (r *Rules) beyond(topic string) string {
+	most := r.Limits.Slashes
+	if len(topic) > 5 && (strings.HasPrefix(topic, "/sys/") || strings.HasPrefix(topic, "/ext/")) {
+		most += 3
+	}
+	switch {
+	case r.Limits.Topic > 0 && len(topic) > r.Limits.Topic:
+		return string(packet.RuleLimitTopic)
+	case r.Limits.Slashes > 0 && strings.Count(topic, "/") > most:
+		return string(packet.RuleLimitTopicLevel)
+	}
+	return ""
 }
 
 // limits returns the restrictions for a connection that has settled on a level, or on none yet.

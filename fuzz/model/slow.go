@@ -1,6 +1,10 @@
 package model
 
-import "time"
+import (
+	"time"
+
+	"sampan/packet"
+)
 
 // slow is a client that does not read. What the broker has for it waits, within bounds, and harms nobody else:
 //
@@ -34,10 +38,17 @@ func (m *Model) Read(i int) {
 		return
 	}
 	c.slow = slow{catchingUp: true}
+	waited := c.session
 	m.take(c)
 	c.slow.catchingUp = false
-	if c.open() && c.session != nil {
+	switch {
+	case c.open() && c.session != nil:
 		m.pump(c.session)
+	case waited != nil: // what it has said meanwhile ends the connection, before there was room for the rest or behind it
+		for _, d := range waited.queue {
+			d.doubt = true
+			c.owe(&expect{kind: packet.TypePublish, d: d, optional: true, late: true})
+		}
 	}
 }
 

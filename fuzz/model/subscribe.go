@@ -6,19 +6,18 @@ import "sampan/packet"
 // their order [MQTT-3.9.3-1].
 func (m *Model) subscribe(c *conn, p *packet.Subscribe, f packet.Frame) {
 	s := c.session
-	asked := m.asked(c, f)
 	e := &expect{kind: packet.TypeSuback, id: p.ID, rule: "MQTT-3.8.4-1"}
-	for raw, qos := range p.All() {
-		filter := string(raw)
+	for i, a := range m.asked(c, f) {
+		filter, qos := a.filter, a.qos
 		_, had := s.subs[filter]
 		most := m.rules.MaxSubscriptions
-		refused := qos == packet.SubackFailure || m.rules.forbidden(filter) || most > 0 && len(s.subs) >= most && !had
+		beyond := m.rules.beyond(filter) != "" || m.rules.Limits.Filters > 0 && i >= m.rules.Limits.Filters
+		refused := beyond || m.rules.forbidden(filter) || most > 0 && len(s.subs) >= most && !had
 		code := qos
 		switch {
 		case !refused:
 			s.subs[filter] = qos // a new one, or in the place of the old [MQTT-3.8.4-3]
 		case c.level < packet.Level311: // MQTT 3.1 cannot say no
-			code = asked[len(e.codes)]
 		default:
 			code = packet.SubackFailure
 		}
@@ -30,14 +29,22 @@ func (m *Model) subscribe(c *conn, p *packet.Subscribe, f packet.Frame) {
 	c.owe(e)
 }
 
-// asked returns the QoS of each filter as the client has asked for it, at most 1.
-func (m *Model) asked(c *conn, f packet.Frame) (asked []byte) {
-	l := *m.limitsFor(c.level)
-	l.Topic, l.Slashes, l.Filters, l.SubscribeQoS2 = 0, 0, 0, packet.Ignore
+// request is a filter of a SUBSCRIBE and the QoS that a broker may grant, as far as it is for the QoS.
+type request struct {
+	filter string
+	qos    byte
+}
+
+// asked returns what the client has asked for, whatever package packet makes of it under the restrictions.
+func (m *Model) asked(c *conn, f packet.Frame) (asked []request) {
+	most := byte(1)
+	if m.rules.QoS2 {
+		most = 2
+	}
 	var p packet.Subscribe
-	if p.Decode(f, &l) == nil {
-		for _, qos := range p.All() {
-			asked = append(asked, qos)
+	if p.Decode(f, &packet.Limits{Level: c.level}) == nil {
+		for filter, qos := range p.All() {
+			asked = append(asked, request{string(filter), min(qos, most)})
 		}
 	}
 	return asked

@@ -94,7 +94,7 @@ func look(dir string, m *mutant) (string, error) {
 		return "", fmt.Errorf("it does not compile: %s", out)
 	}
 	// The slowest bug to show is a goroutine that never ends: then the run stops at its time limit.
-	test := exec.Command(binary, "-test.run=^TestSessionFixed$", "-test.v", "-test.timeout="+(2**hunt+time.Minute).String(), "-hunt="+hunt.String())
+	test := exec.Command(binary, "-test.run=^TestSession(Fixed|Long)$", "-test.failfast", "-test.v", "-test.timeout="+(2**hunt+time.Minute).String(), "-hunt="+hunt.String())
 	test.Dir = filepath.Join(dir, "fuzz")
 	begin := time.Now()
 	out, err := test.CombinedOutput()
@@ -108,11 +108,15 @@ func look(dir string, m *mutant) (string, error) {
 		}
 		return fmt.Sprintf("%s | %s | %s | %s steps", rule, c[1], c[2], c[3]), nil
 	}
+	if l := long.FindSubmatch(out); l != nil {
+		return fmt.Sprintf("TestSessionLong, %s | | %v | ", strings.ReplaceAll(string(l[1]), "_", " "), time.Since(begin).Round(time.Millisecond)), nil
+	}
 	first, _, _ := strings.Cut(string(bytes.TrimSpace(out)), "\n")
 	return fmt.Sprintf("the run itself: %.60s | | %v | ", first, time.Since(begin).Round(time.Millisecond)), nil
 }
 
 var (
+	long   = regexp.MustCompile(`--- FAIL: TestSessionLong/(\S+)`)
 	caught = regexp.MustCompile(`caught after (\d+) scripts, (\S+), in (\d+) steps`)
 	ruleID = regexp.MustCompile(`: \[([^\]]+)\] connection`)
 )

@@ -101,6 +101,8 @@ func (k *maker) fit(s *script.Script) *script.Script {
 			}
 			restarted = true
 			st = script.Step{Kind: script.Restart}
+		case script.Late:
+			continue
 		case script.Stall, script.Read, script.Hold:
 			if !k.rules.QoS2 {
 				continue

@@ -113,7 +113,7 @@ func TestSlowScriptsKeepTheirTimeShort(t *testing.T) {
 				waited++
 			case script.Restart:
 				restarts++
-			case script.Send, script.Ack, script.Cut:
+			case script.Send, script.Ack, script.Again, script.Cut:
 			default:
 				t.Fatalf("a step that no broker over a network can do: %s", &st)
 			}

@@ -11,6 +11,7 @@ import (
 var (
 	ErrNoRestart = errors.New("nobody has said how this broker is restarted")
 	ErrNoPower   = errors.New("the power of a broker over the network cannot be cut")
+	ErrNoStore   = errors.New("the store of a broker over the network cannot be held up")
 	ErrNoStall   = errors.New("a network holds too much for a client that does not read to be noticed")
 )
 
@@ -25,6 +26,9 @@ func (t *Target) Restart() error {
 
 // PowerCut implements script.Target.
 func (t *Target) PowerCut(int, []byte) ([]byte, error) { return nil, ErrNoPower }
+
+// Late implements script.Target.
+func (t *Target) Late(bool) error { return ErrNoStore }
 
 // Stall implements script.Target.
 func (t *Target) Stall(int) error { return ErrNoStall }

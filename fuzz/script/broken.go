@@ -82,3 +82,53 @@ func broken(kind, n byte) []byte {
 	raw[int(n>>3)%len(raw)] ^= 1 << (n & 7)
 	return raw
 }
+
+// brokenConnect makes a first packet that nobody may send. Where a variant is about the bytes of CONNECT, they
+// are those of p.
+func brokenConnect(p packet.Connect, n byte) []byte {
+	level, name := 8, 4 // where they are in a CONNECT of level 4
+	p.Level = packet.Level311
+	put := func(at int, with byte) []byte {
+		raw := p.AppendTo(nil)
+		raw[at] = with
+		return raw
+	}
+	switch n % 16 {
+	case 0: // levels that are not known [MQTT-3.1.2-2]
+		return put(level, []byte{5, 0, 2, 0x84}[n>>4&3])
+	case 1: // that of the other name
+		return put(level, packet.Level31)
+	case 2: // another name [MQTT-3.1.2-1]
+		return put(name, 'm')
+	case 3: // the reserved flag [MQTT-3.1.2-3]
+		return put(level+1, 0x01|n>>4&1<<1)
+	case 4: // a QoS of no Will [MQTT-3.1.2-13]
+		p.Will, p.WillQoS = false, 1
+	case 5: // RETAIN of no Will [MQTT-3.1.2-15]
+		p.Will, p.WillRetain = false, true
+	case 6: // QoS 3 of a Will [MQTT-3.1.2-14]
+		p.Will, p.WillTopic, p.WillQoS = true, []byte("a"), 3
+	case 7: // a password without a user name [MQTT-3.1.2-22]
+		p.HasPassword, p.Password = true, []byte("x")
+	case 8: // a user name that is missing, or too much
+		return put(level+1, 0x82)
+	case 9:
+		p.Username = []byte("u")
+		raw := append(p.AppendTo(nil), 0, 0)
+		raw[1] += 2
+		return raw
+	case 10: // no UTF-8, U+0000 [MQTT-1.5.3-1, MQTT-1.5.3-2]
+		p.ClientID = [][]byte{{'a', 0xff}, {0xed, 0xa0, 0x80}, {0}, {'a', 0}}[n>>4&3]
+	case 11: // no client identifier at all
+		return packet.AppendFrame(nil, 0x10, []byte{0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 60})
+	case 12: // flags of the fixed header
+		return put(0, 0x10|1<<(n>>4&3))
+	case 13: // something else first [MQTT-3.1.0-1]
+		return packet.AppendPingreq(nil)
+	case 14:
+		return (&packet.Publish{Topic: []byte("a"), Payload: []byte("x")}).AppendTo(nil)
+	case 15:
+		return packet.AppendDisconnect(nil)
+	}
+	return p.AppendTo(nil)
+}

@@ -8,7 +8,8 @@ import (
 	"sampan/packet"
 )
 
-// A script as bytes: one for the profile (bits 0-1), the chunks (2-3) and the disk (4), then for each step an
+// A script as bytes: one for the profile (bits 0-1), the chunks (2-3), the disk (4), the other options (5) and
+// a subscriber in the broker's process (6), then for each step an
 // operation with its arguments. Any bytes are a script; arguments that are missing are 0.
 //
 //	operation  bits 0-3 what, bits 4-5 which connection, bit 6 joined, bit 7 CleanSession of a CONNECT that
@@ -19,12 +20,12 @@ const (
 	opManner      = 3  // bits 0-1: stall, read, hold, stall
 	opSubscribe   = 4  // one byte for each filter; 5 too
 	opUnsubscribe = 6  // one byte for each filter
-	opAck         = 7  // which one; 8 too
+	opAck         = 7  // which one, or with bit 3 the last one again; 8 too
 	opPing        = 9  //
 	opDisconnect  = 10 //
 	opCut         = 11 //
 	opWait        = 12 // how long
-	opRestart     = 13 // instead of a connection: 0 restart, 1 power cut, 2 and 3 power cut during the next packet
+	opRestart     = 13 // joined: the store is late, or no more; otherwise instead of a connection: 0 restart, 1 power cut, 2 and 3 power cut during the next packet
 	opBroken      = 14 // what is wrong with the packet, and a number
 	opRaw         = 15 // length and bytes
 )
@@ -46,11 +47,17 @@ func Decode(data []byte) *Script {
 	head := int(d.next())
 	d.s.Profile = profiles[head&3%len(profiles)]
 	d.s.Chunk = chunks[head>>2&3]
-	d.s.Disk = head&0x10 != 0
+	d.s.Disk, d.s.Other, d.s.Watched = head&0x10 != 0, head&0x20 != 0, head&0x40 != 0
 	for len(d.data) > 0 && len(d.s.Steps) < MaxSteps {
 		d.step()
 	}
 	return d.s
+}
+
+// follows reports whether a packet can be joined to the step before: it is behind one that ends the connection.
+func (d *decoder) follows(conn int) bool {
+	n := len(d.s.Steps)
+	return n > 0 && d.s.Steps[n-1].Kind == Send && d.s.Steps[n-1].Conn == conn
 }
 
 func (d *decoder) next() byte {
@@ -74,6 +81,10 @@ func (d *decoder) step() {
 	case opWait:
 		st = Step{Kind: Wait, For: waits[int(d.next())%len(waits)]}
 	case opRestart:
+		if st.Join {
+			st = Step{Kind: Late}
+			break
+		}
 		st = Step{Kind: Restart}
 		switch {
 		case conn == 1:
@@ -86,15 +97,20 @@ func (d *decoder) step() {
 	case opManner:
 		st = Step{Kind: [...]Kind{Stall, Read, Hold, Stall}[d.next()&3], Conn: conn}
 	case opAck, opAck + 1:
-		st = Step{Kind: Ack, Conn: conn, N: int(d.next() & 7)}
+		if b := d.next(); b&8 != 0 {
+			st = Step{Kind: Again, Conn: conn}
+		} else {
+			st = Step{Kind: Ack, Conn: conn, N: int(b & 7)}
+		}
 	case opConnect:
-		st.Raw = d.connect(d.next())
-		d.connected[conn] = true
+		b := d.next()
+		st.Raw = d.connect(b)
+		d.connected[conn] = b&0x80 == 0
 	case opRaw:
 		n := min(int(d.next()), len(d.data))
 		st.Raw, d.data = d.data[:n:n], d.data[n:]
 	default:
-		if !d.connected[conn] {
+		if !d.connected[conn] && !(st.Join && d.follows(conn)) {
 			hello := byte(conn)
 			if op&0x80 != 0 {
 				hello |= 4
@@ -123,7 +139,7 @@ func (d *decoder) step() {
 }
 
 // connect makes a CONNECT: bits 0-1 the client, 2 CleanSession, 3 level 3, 4-5 keep-alive, 6 a Will, 7 the
-// wrong password.
+// wrong password, or, where none is asked for, one that is broken, or not the first packet.
 func (d *decoder) connect(b byte) []byte {
 	p := packet.Connect{Level: packet.Level311, ClientID: []byte(clients[b&3]), CleanSession: b&4 != 0,
 		KeepAlive: keepAlives[b>>4&3]}
@@ -139,6 +155,9 @@ func (d *decoder) connect(b byte) []byte {
 			p.Password = []byte("wrong")
 		}
 	}
+	if d.s.Profile != "platform" && b&0x80 != 0 {
+		return brokenConnect(p, b&0x7f)
+	}
 	return p.AppendTo(nil)
 }
 
@@ -147,11 +166,15 @@ func (d *decoder) connect(b byte) []byte {
 func (d *decoder) packet(what byte) []byte {
 	number := len(d.s.Steps) + 1
 	switch what {
-	case opSubscribe, opSubscribe + 1: // bits 0-4 the filter, 5 another follows, 6-7 QoS
+	case opSubscribe, opSubscribe + 1: // bits 0-4 the filter, 5 another follows, 6-7 QoS; 3 is a rare filter at QoS 1
 		p := packet.Subscribe{ID: uint16(number)}
 		for more := true; more && p.Len() < 12; {
 			b := d.next()
-			p.Add([]byte(filters[b&31]), b>>6%3)
+			filter, qos := filterOf(b), b>>6
+			if qos == 3 {
+				qos = 1
+			}
+			p.Add([]byte(filter), qos)
 			more = b&0x20 != 0
 		}
 		return p.AppendTo(nil)
@@ -159,7 +182,7 @@ func (d *decoder) packet(what byte) []byte {
 		p := packet.Unsubscribe{ID: uint16(number)}
 		for more := true; more && p.Len() < 12; {
 			b := d.next()
-			p.Add([]byte(filters[b&31]))
+			p.Add([]byte(filterOf(b)))
 			more = b&0x20 != 0
 		}
 		return p.AppendTo(nil)
@@ -170,14 +193,38 @@ func (d *decoder) packet(what byte) []byte {
 	case opBroken:
 		return broken(d.next(), d.next())
 	}
-	// PUBLISH: bits 0-3 the topic; bits 0-1 QoS, 2 RETAIN, 3 DUP, 4-7 the identifier.
+	// PUBLISH: bits 0-4 the topic; bits 0-1 QoS, 2 RETAIN, 3 DUP, 4-7 the identifier. QoS 3 stands for a message
+	// of an unusual size, of which the identifier is the number, at QoS 1, or with bit 3 at QoS 0.
 	t, b := d.next(), d.next()
-	p := packet.Publish{Topic: []byte(topics[t&15]), Payload: fmt.Appendf(nil, "m%d", number), QoS: b & 3 % 3,
+	if d.s.Profile == "tight" { // a message for which there is no room at all is another matter
+		t &= 15
+	}
+	p := packet.Publish{Topic: []byte(topics[t&31]), Payload: fmt.Appendf(nil, "m%d", number), QoS: b & 3 % 3,
 		Retain: b&4 != 0, Dup: b&8 != 0}
+	if b&3 == 3 && d.s.Profile != "tight" {
+		p.QoS, p.Dup = 1-b>>3&1, false
+		p.Payload = sized(p.Payload, sizes[b>>4])
+	}
 	if p.QoS > 0 {
 		p.ID = uint16(b>>4) + 1
 	}
 	return p.AppendTo(nil)
+}
+
+// sized fills up a payload, or leaves nothing of it.
+func sized(payload []byte, size int) []byte {
+	if size == 0 {
+		return nil
+	}
+	return append(payload, bytes.Repeat([]byte{'.'}, size-len(payload))...)
+}
+
+// filterOf is the filter of a byte of SUBSCRIBE or UNSUBSCRIBE.
+func filterOf(b byte) string {
+	if b>>6 == 3 {
+		return rareFilters[b&31]
+	}
+	return filters[b&31]
 }
 
 // Encode makes bytes of a script that Decode turns into the same script again, but for its payloads, which
@@ -190,6 +237,12 @@ func Encode(s *Script) ([]byte, bool) {
 	out := []byte{byte(profile | chunk<<2)}
 	if s.Disk {
 		out[0] |= 0x10
+	}
+	if s.Other {
+		out[0] |= 0x20
+	}
+	if s.Watched {
+		out[0] |= 0x40
 	}
 	for i := range s.Steps {
 		code, ok := encodeStep(out, s, i)
@@ -231,6 +284,8 @@ func encodeStep(before []byte, s *Script, i int) ([]byte, bool) {
 		return []byte{base | opCut}, good(base | opCut)
 	case st.Kind == Restart:
 		return []byte{opRestart}, true
+	case st.Kind == Late:
+		return []byte{0x40 | opRestart}, true
 	case st.Kind == PowerCut:
 		return []byte{1<<4 | opRestart}, true
 	case st.Kind == Stall:
@@ -242,6 +297,8 @@ func encodeStep(before []byte, s *Script, i int) ([]byte, bool) {
 	case st.Kind == Wait:
 		at := slices.Index(waits[:], st.For)
 		return []byte{opWait, byte(at)}, at >= 0
+	case st.Kind == Again:
+		return []byte{base | opAck, 8}, true
 	case st.Kind == Ack:
 		return []byte{base | opAck, byte(st.N)}, st.N < 8
 	case f == packet.TypePublish:
@@ -281,6 +338,9 @@ func encodeFilters(base byte, raw []byte) (code []byte) {
 	}
 	add := func(op byte, filter []byte, qos byte) bool {
 		at := slices.Index(filters[:], string(filter))
+		if rare := slices.Index(rareFilters[:], string(filter)); at < 0 && rare >= 0 {
+			at, qos = rare, 3
+		}
 		if code == nil {
 			code = []byte{base | op}
 		} else {
@@ -325,8 +385,12 @@ func numberless(raw []byte) []byte {
 	switch f.Type() {
 	case packet.TypePublish:
 		var p packet.Publish
-		if p.Decode(f, lenient) == nil && len(p.Payload) > 0 {
-			p.Payload = nil
+		if p.Decode(f, lenient) == nil {
+			size := len(p.Payload)
+			if 0 < size && size < 32 {
+				size = 1
+			}
+			p.Payload = make([]byte, size)
 			return p.AppendTo(nil)
 		}
 	case packet.TypeSubscribe, packet.TypeUnsubscribe:

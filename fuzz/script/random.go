@@ -16,7 +16,7 @@ func Random(seed uint64, steps int) *Script {
 // broken packet. Most of it is about few topics, filters and clients, at QoS 1, so that things happen.
 func Bytes(steps int, below func(n int) int) []byte {
 	profile := below(len(profiles))
-	out := []byte{byte(profile | chunkOf(below(8))<<2 | below(32)/31<<4)}
+	out := []byte{byte(profile | chunkOf(below(8))<<2 | below(32)/31<<4 | below(4)/3<<5 | below(8)/7<<6)}
 	add := func(b int) { out = append(out, byte(b)) }
 	// usually is one of the first few, and now and then any.
 	usually := func(few, all int) int {
@@ -31,29 +31,47 @@ func Bytes(steps int, below func(n int) int) []byte {
 			op = opManner // it is there for clients that do not read
 		}
 		joined, clean := below(5)/4, below(3)/2
+		if op == opRestart {
+			joined = 0
+		}
 		conn := usually(2, 4)
-		if op == opRestart { // a plain one, most of the time: those with a disk cost ten times as much
+		if op == opRestart && below(2) == 0 {
+			joined = 1
+		} else if op == opRestart { // a plain one, most of the time: those with a disk cost ten times as much
 			conn = max(0, below(64)-60)
 		}
 		add(int(op) | conn<<4 | joined<<6 | clean<<7)
 		switch op {
 		case opPublish:
-			add(usually(3, len(topics)))
-			add(1 - below(4)/3 + below(30)/29 | below(6)/5<<2 | below(6)/5<<3 | below(16)<<4)
+			topic := usually(3, 16)
+			if below(12) == 0 {
+				topic = below(len(topics))
+			}
+			add(topic)
+			qos := 1 - below(4)/3 + below(30)/29
+			if below(16) == 0 && profiles[profile] != "tight" {
+				qos = 3 // an unusual size
+			}
+			add(qos | below(6)/5<<2 | below(6)/5<<3 | below(16)<<4)
 		case opSubscribe, opUnsubscribe:
 			for more := 1; more == 1; {
 				more = below(4) / 3
-				add(usually(8, len(filters)) | more<<5 | (1-below(4)/3+below(8)/7)<<6)
+				qos := 1 - below(4)/3 + below(8)/7
+				filter := usually(8, len(filters))
+				if below(12) == 0 {
+					qos, filter = 3, below(len(rareFilters))
+				}
+				add(filter | more<<5 | qos<<6)
 			}
 		case opConnect:
-			add(usually(2, 4) | below(3)/2<<2 | below(6)/5<<3 | usually(1, 4)<<4 | below(8)/7<<6 | below(8)/7<<7)
+			add(usually(2, 4) | below(3)/2<<2 | below(6)/5<<3 | usually(1, 4)<<4 | below(8)/7<<6 | below(16)/15<<7)
 		case opBroken:
 			add(below(256))
 			add(below(256))
 		case opWait:
 			add(below(len(waits)))
 		case opAck:
-			add(usually(1, 3))
+			add(usually(1, 3) | below(8)/7<<3)
 		case opManner:
 			add(below(4))
 		case opRaw: // a packet that stops in the middle: CONNECT or PUBLISH

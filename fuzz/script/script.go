@@ -31,12 +31,14 @@ type Kind uint8
 const (
 	Send     Kind = iota // a client sends bytes, as a rule one packet
 	Ack                  // a client acknowledges a message that it has received
+	Again                // it sends the last acknowledgement once more
 	Cut                  // a client closes its connection without a word
 	Wait                 // time passes
 	Restart              // the broker is stopped and started again
 	PowerCut             // the machine is; with bytes: while they are handled, before the disk has any of it
 	Stall                // a client reads nothing from now on
 	Read                 // it reads again
+	Late                 // the store does not say that anything holds, until it is asked to again, or a client goes
 	Hold                 // a client does not answer PUBREC and PUBREL by itself any more
 )
 
@@ -54,6 +56,8 @@ type Step struct {
 type Script struct {
 	Profile string // of model.ByName
 	Disk    bool   // sessions are kept on a disk, which is simulated; otherwise restarts are, but not the power's
+	Other   bool   // the broker's options are the other way round, where Rules has one
+	Watched bool   // somebody in the broker's process has subscribed to everything
 	Chunk   int    // the network hands over at most so many bytes at a time; 0: any number
 	Steps   []Step
 }
@@ -66,6 +70,9 @@ func (s *Script) Rules() model.Rules {
 	r, ok := model.ByName(s.Profile)
 	if !ok {
 		r = model.Open()
+	}
+	if s.Other {
+		r.NoKeepAlive, r.DropNewest, r.CloseForbidden = true, true, true
 	}
 	return r
 }
@@ -86,9 +93,17 @@ type Target interface {
 	// Stall makes a client read nothing, and Read all that there is.
 	Stall(conn int) error
 	Read(conn int) error
+	// Late makes the broker's store wait before it says that something holds, or go on.
+	Late(waits bool) error
 	// Observe waits until nothing more is to be expected, and tells the model what has arrived. The step
 	// is the last one that was carried out.
 	Observe(m *model.Model, step int) (*model.Deviation, error)
+}
+
+// Counter is a target that also says how much it holds at the end of a script.
+type Counter interface {
+	// Count compares that with what the model does.
+	Count(m *model.Model) error
 }
 
 // Result is what became of a script.
@@ -105,7 +120,16 @@ func Run(s *Script, rules model.Rules, t Target) Result {
 	for i := 0; i < len(s.Steps); i++ {
 		st := &s.Steps[i]
 		var err error
+		if goesOn := st.Kind != Send && st.Kind != Ack && st.Kind != Late; m.Late() && goesOn {
+			if dev, err := late(false, m, t, i); dev != nil || err != nil {
+				return Result{Step: i, Deviation: dev, Err: err}
+			}
+		}
 		switch st.Kind {
+		case Late:
+			if dev, err := late(!m.Late(), m, t, i); dev != nil || err != nil {
+				return Result{Step: i, Deviation: dev, Err: err}
+			}
 		case Send:
 			if m.Closing(st.Conn) {
 				continue
@@ -115,7 +139,12 @@ func Run(s *Script, rules model.Rules, t Target) Result {
 				return Result{Step: i, Deviation: dev}
 			}
 		case Ack:
-			if raw := m.Acknowledge(st.Conn, st.N); raw != nil {
+			if raw := m.Acknowledge(st.Conn, st.N); raw != nil && !m.Unready(st.Conn, raw) {
+				m.Send(st.Conn, raw)
+				err = t.Send(st.Conn, raw)
+			}
+		case Again:
+			if raw := m.AcknowledgeAgain(st.Conn); raw != nil && !m.Full(st.Conn) {
 				m.Send(st.Conn, raw)
 				err = t.Send(st.Conn, raw)
 			}
@@ -159,9 +188,29 @@ func Run(s *Script, rules model.Rules, t Target) Result {
 	return readAll(s, m, t)
 }
 
+// late makes the store wait, or go on.
+func late(waits bool, m *model.Model, t Target, step int) (*model.Deviation, error) {
+	if waits {
+		m.StoreWaits()
+		return nil, t.Late(true)
+	}
+	m.StoreGoesOn()
+	if err := t.Late(false); err != nil {
+		return nil, err
+	}
+	dev, err := t.Observe(m, step)
+	m.Settle()
+	return dev, err
+}
+
 // readAll ends a script: clients that do not read do now, so that what they have missed is seen.
 func readAll(s *Script, m *model.Model, t Target) Result {
 	end := len(s.Steps)
+	if m.Late() {
+		if dev, err := late(false, m, t, end); dev != nil || err != nil {
+			return Result{Step: end, Deviation: dev, Err: err}
+		}
+	}
 	for i := range Conns {
 		if !m.Stalled(i) {
 			continue
@@ -174,6 +223,9 @@ func readAll(s *Script, m *model.Model, t Target) Result {
 			return Result{Step: end, Deviation: dev, Err: err}
 		}
 		m.Settle()
+	}
+	if c, ok := t.(Counter); ok {
+		return Result{Step: end, Err: c.Count(m)}
 	}
 	return Result{Step: end}
 }
@@ -210,8 +262,25 @@ func sendJoined(s *Script, i int, m *model.Model, t Target) (int, *model.Deviati
 	}
 	for first := i; ; i++ {
 		for _, piece := range m.Split(conn, s.Steps[i].Raw) {
+			if i > first && !m.Open(conn) && len(write) > 0 {
+				// Nobody looks at what is behind the packet that ends a connection [MQTT-3.1.4-5, MQTT-3.14.4-2].
+				write = append(write, piece...)
+				continue
+			}
 			if i > first && !m.Open(conn) || m.Full(conn) {
 				break // what was sent before has ended the connection, or is not read
+			}
+			if m.Late() {
+				if err := flush(); err != nil {
+					return i, nil, err
+				}
+				if dev, err := t.Observe(m, i); dev != nil || err != nil {
+					return i, dev, err
+				}
+				m.Settle()
+				if i > first && !m.Open(conn) || m.Unready(conn, piece) {
+					break
+				}
 			}
 			alone := m.Accepted(conn) && piece[0]>>4 >= 4 && piece[0]>>4 <= 7 || m.Rules().Outbound > 0
 			if alone && len(write) > 0 {
@@ -229,7 +298,7 @@ func sendJoined(s *Script, i int, m *model.Model, t Target) (int, *model.Deviati
 			wasOpen := m.Open(conn)
 			m.Send(conn, piece)
 			write = append(write, piece...)
-			if alone || !wasOpen {
+			if alone || !wasOpen && m.Open(conn) {
 				if err := flush(); err != nil {
 					return i, nil, err
 				}

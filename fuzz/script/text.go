@@ -31,6 +31,12 @@ func (s *Script) text(said map[int][]string) string {
 	if s.Disk {
 		fmt.Fprintln(&b, "store disk")
 	}
+	if s.Other {
+		fmt.Fprintln(&b, "options other")
+	}
+	if s.Watched {
+		fmt.Fprintln(&b, "watched")
+	}
 	for i := range s.Steps {
 		fmt.Fprintln(&b, &s.Steps[i])
 		for _, line := range said[i] {
@@ -52,12 +58,14 @@ func (st *Step) String() string {
 		return "wait " + st.For.String()
 	case Restart:
 		return "restart"
+	case Late:
+		return "store late"
 	case PowerCut:
 		if st.Raw == nil {
 			return "power cut"
 		}
 		return "power cut during " + name + " " + PacketText(st.Raw)
-	case Stall, Read, Hold:
+	case Stall, Read, Hold, Again:
 		return name + " " + manners[st.Kind]
 	}
 	if st.Join {
@@ -67,7 +75,7 @@ func (st *Step) String() string {
 }
 
 // manners are the words for what a client does with what it gets.
-var manners = map[Kind]string{Stall: "stall", Read: "read", Hold: "hold"}
+var manners = map[Kind]string{Stall: "stall", Read: "read", Hold: "hold", Again: "again"}
 
 // Parse reads a script. Lines that are indented, empty or begin with # are left out.
 func Parse(text string) (*Script, error) {
@@ -100,9 +108,21 @@ func (s *Script) parseLine(words []string) error {
 		s.Chunk = r.number(1 << 20)
 		return r.end()
 	case "store":
+		if r.is("late") {
+			s.Steps = append(s.Steps, Step{Kind: Late})
+			return r.end()
+		}
 		if s.Disk = r.word() == "disk"; !s.Disk {
 			return errWords
 		}
+		return r.end()
+	case "options":
+		if s.Other = r.word() == "other"; !s.Other {
+			return errWords
+		}
+		return r.end()
+	case "watched":
+		s.Watched = true
 		return r.end()
 	case "power":
 		if r.word() != "cut" {
@@ -200,6 +220,7 @@ func (e *explainer) Send(int, []byte) error   { return nil }
 func (e *explainer) Cut(int) error            { return nil }
 func (e *explainer) Wait(time.Duration) error { return nil }
 func (e *explainer) Restart() error           { return nil }
+func (e *explainer) Late(bool) error          { return nil }
 func (e *explainer) Stall(int) error          { return nil }
 func (e *explainer) Read(int) error           { return nil }
 
