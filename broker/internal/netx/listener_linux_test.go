@@ -228,10 +228,10 @@ func TestTheSocketOutlivesClose(t *testing.T) {
 	}
 }
 
-// When there is no descriptor to spare, a connection stays what it is.
+// When there is no descriptor to spare, neither for the connection nor for another loop, it stays what it is.
 func TestAdoptWithoutADescriptor(t *testing.T) {
-	p := poller(t, 1)
-	held, _ := adopt(t, p, "tcp") // the loop has what it needs
+	p := poller(t, 2)
+	held, _ := adopt(t, p, "tcp") // its loop has what it needs
 	held.socket.Park()
 	ours, theirs := connect(t, "tcp")
 	var old unix.Rlimit

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -100,20 +101,25 @@ func (p *Poller) assign(host *loop) (*loop, error) {
 		}
 	}
 	p.next = (i + 1) % len(p.loops)
-	if p.loops[i] == nil {
-		l, err := newLoop(p)
-		if err != nil {
+	l := p.loops[i]
+	if l == nil {
+		fresh, err := newLoop(p)
+		switch some := slices.IndexFunc(p.loops, func(l *loop) bool { return l != nil }); {
+		case err == nil:
+			l, p.loops[i] = fresh, fresh
+			p.started()
+			go l.run() // ends after Close, with the last socket
+		case some >= 0: // for want of descriptors, most likely
+			l = p.loops[some]
+		default:
 			return nil, err
 		}
-		p.loops[i] = l
-		p.started()
-		go l.run() // ends after Close, with the last socket
 	}
-	p.loops[i].sockets++
-	if host != nil && host != p.loops[i] {
+	l.sockets++
+	if host != nil && host != l {
 		host.sockets++
 	}
-	return p.loops[i], nil
+	return l, nil
 }
 
 // size is how many sockets belong to the loop. Called with poller.mu held.
