@@ -26,6 +26,7 @@ type Broker struct {
 	log       *slog.Logger
 	ticker    *ticker
 	store     session.Store
+	prompt    session.PromptStore // the same, or nil
 	budget    session.Budget
 	tree      *topictree.Tree[*client]
 	clients   directory
@@ -78,6 +79,7 @@ func New(o Options) (*Broker, error) {
 	if b.store == nil {
 		b.store = memstore.New()
 	}
+	b.prompt, _ = b.store.(session.PromptStore)
 	b.budget.MaxMessages, b.budget.MaxBytes = o.QueueTotalMessages, o.QueueTotalBytes
 	b.deadlines = deadline.New(b.ticker)
 	b.poller = netx.NewPoller(b.goroutines.add, b.goroutines.done)
@@ -228,6 +230,9 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	}
 	return errors.Join(errs...)
 }
+
+// storeMayWait reports whether noting something in the store may take its time.
+func (b *Broker) storeMayWait() bool { return b.prompt == nil || !b.prompt.Prompt() }
 
 // storeFailed reports that the store has failed, once: it stays failed, and nothing that depends on it is
 // acknowledged any more.

@@ -192,6 +192,7 @@ func (c *conn) finishChunk(w *work) error {
 		b.stats.acknowledged.Add(w.pubacks)
 	}
 	if w.acked {
+		c.mayWait()
 		c.client.acked(&w.batch)
 	}
 	if err == nil {

@@ -251,16 +251,15 @@ func (cl *client) report(c session.Counters, by leaver) {
 	if c == (session.Counters{}) {
 		return
 	}
-	by.leave() // whoever hears of it may take time
 	b := cl.broker
 	b.stats.redelivered.Add(c.Redelivered)
-	cl.dropped(DropQueueFull, c.Full, int64(b.opts.QueueMessages))
-	cl.dropped(DropQueueBudget, c.OverBudget, b.opts.QueueTotalBytes)
-	cl.dropped(DropExpired, c.Expired, int64(b.opts.MessageExpiry.Seconds()))
-	cl.dropped(DropUnreadable, c.Lost, 0)
+	cl.dropped(DropQueueFull, c.Full, int64(b.opts.QueueMessages), by)
+	cl.dropped(DropQueueBudget, c.OverBudget, b.opts.QueueTotalBytes, by)
+	cl.dropped(DropExpired, c.Expired, int64(b.opts.MessageExpiry.Seconds()), by)
+	cl.dropped(DropUnreadable, c.Lost, 0, by)
 }
 
-func (cl *client) dropped(why Reason, n uint64, limit int64) {
+func (cl *client) dropped(why Reason, n uint64, limit int64, by leaver) {
 	if n == 0 {
 		return
 	}
@@ -269,6 +268,9 @@ func (cl *client) dropped(why Reason, n uint64, limit int64) {
 	first := cl.drops.Add(n) - n
 	if first != 0 && bits.Len64(first) == bits.Len64(first+n) {
 		return // like emit: the 1st, 2nd, 4th, ... is logged
+	}
+	if b.heeded(MessagesDropped) {
+		by.leave() // whoever hears of it may take time
 	}
 	b.emit(Event{Kind: MessagesDropped, Client: cl.key, Reason: why, Value: int64(first + n), Limit: limit})
 }

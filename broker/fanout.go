@@ -81,7 +81,9 @@ func (b *Broker) deliver(r *run, to *route, from *batch) (stored bool, err error
 	if r.qos > 0 {
 		expires = b.messageExpiry()
 		if targets := to.storedBut(r.except); len(targets) > 0 {
-			from.leave() // the store may take its time
+			if b.storeMayWait() {
+				from.leave()
+			}
 			for i := range r.frames {
 				if err := b.store.Append(r.message(i, expires), targets); err != nil {
 					return false, err
@@ -159,8 +161,8 @@ func (cl *client) deliverQoS0(r *run, from *batch) uint64 {
 // deliverQoS1 gives each message of a run an identifier and hands it to the client's outbound, as far as
 // window and outbound allow; the rest waits in the session. It returns how many were handed over.
 func (cl *client) deliverQoS1(r *run, expires session.Time, stored bool, from *batch) uint64 {
-	if cl.sessionID.Load() != 0 {
-		from.leave() // so may it to note what was sent
+	if cl.sessionID.Load() != 0 && cl.broker.storeMayWait() {
+		from.leave() // it notes what was sent
 	}
 	cl.mu.Lock()
 	s := cl.session

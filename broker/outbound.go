@@ -63,7 +63,8 @@ type batch struct {
 }
 
 // leave is called before the goroutine waits for something: it holds up neither the poller's other connections nor
-// other clients, whose outbounds it has claimed. What its own client is answered comes after the wait. No lock is held.
+// other clients, whose outbounds it has claimed. What its own client is answered comes after the wait; and a client whose
+// session the store is to keep waits for that with its own outbound claimed. No lock is held.
 func (b *batch) leave() {
 	b.flushBut(b.own)
 	b.turn.Leave()

@@ -140,6 +140,40 @@ func TestWhoWaitsHoldsNothingBack(t *testing.T) {
 	}
 }
 
+// recordGate is a store that takes its time with changes of sessions only.
+type recordGate struct {
+	*brokertest.Store
+	*gate
+}
+
+func (s *recordGate) Record(c []session.Change) error {
+	s.pass()
+	return s.Store.Record(c)
+}
+
+// The same when it is the client's own acknowledgement that the store has to note.
+func TestWhoAcknowledgesHoldsNothingBack(t *testing.T) {
+	g := newGate(t)
+	b := brokertest.Start(t, broker.Options{Profile: broker.Open, Store: &recordGate{brokertest.NewStore(), g}})
+	addr := b.Listen()
+	kept, subscriber, other := b.DialTCP(addr), b.DialTCP(addr), b.DialTCP(addr)
+	kept.Connect("kept", brokertest.Persistent)
+	kept.Subscribe("a", 1)
+	subscriber.Connect("subscriber")
+	subscriber.Subscribe("fast", 0)
+	other.Connect("other")
+	other.Send(brokertest.Publish("a", "", 1, 1))
+	kept.Expect(brokertest.Publish("a", "", 1, 1))
+	other.Expect(brokertest.Puback(1))
+	g.shut.Store(true)
+	kept.Send(brokertest.Puback(1), brokertest.Publish("fast", "1", 0, 0))
+	<-g.arrived
+	subscriber.Expect(brokertest.Publish("fast", "1", 0, 0))
+	other.Send(brokertest.Publish("fast", "2", 0, 0))
+	subscriber.Expect(brokertest.Publish("fast", "2", 0, 0))
+	g.release()
+}
+
 // A client that connects may have to wait for the store, which has to end the session it had, or for its older
 // connection, which waits for the store. Others do not wait with it, nor those who connect after it.
 func TestWhoConnectsWaitsAlone(t *testing.T) {

@@ -58,6 +58,14 @@ type Store interface {
 	Close() error
 }
 
+// PromptStore is a Store that can tell when it will not take its time.
+type PromptStore interface {
+	Store
+	// Prompt reports whether Append and Record return without waiting for anything now, and after some
+	// megabytes more. Who hears false gets ready to wait.
+	Prompt() bool
+}
+
 // ChangeKind says what a Change is about.
 type ChangeKind uint8
 

@@ -142,6 +142,9 @@ func (s *Store) addParts(n int, parts ...[]byte) (wal.Pos, error) {
 	return pos, nil
 }
 
+// Prompt implements session.PromptStore.
+func (s *Store) Prompt() bool { return s.log.Prompt() }
+
 // Append implements session.Store. Sessions that are not open are passed over; a message for none of them is
 // not stored, and its Ref is zero.
 func (s *Store) Append(m *session.Message, to []session.ID) error {

@@ -78,6 +78,9 @@ func (s *Store) Open(identity string) (session.ID, error) {
 	return id, nil
 }
 
+// Prompt implements session.PromptStore: there is nothing to wait for.
+func (s *Store) Prompt() bool { return true }
+
 // Append implements session.Store. Sessions that are not open are passed over; a message for none of them is
 // not stored, and its Ref is zero.
 func (s *Store) Append(m *session.Message, to []session.ID) error {

@@ -104,6 +104,13 @@ func (l *Log) Append(parts ...[]byte) (Pos, error) {
 	return pos, nil
 }
 
+// Prompt reports whether Append is far from having to wait.
+func (l *Log) Prompt() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unwrit <= l.o.MaxPending/2
+}
+
 // failed returns why nothing can be appended any more, or nil. The caller holds mu.
 func (l *Log) failed() error {
 	if l.closing {

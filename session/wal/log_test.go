@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sampan/session/wal"
+	"sampan/session/wal/vfs/simdisk"
 )
 
 // records returns everything that a log holds.
@@ -156,4 +157,30 @@ func TestTruncateRecyclesSegments(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Append is prompt until half of what may wait for the disk does.
+func TestPrompt(t *testing.T) {
+	d := simdisk.New()
+	l := open(t, "", wal.Options{FS: d.FS(), SegmentBytes: wal.MinSegment, MaxPending: 2000})
+	held := make(chan struct{})
+	d.Fault(func(o simdisk.Op, _ string) error {
+		if o == simdisk.Write {
+			<-held
+		}
+		return nil
+	})
+	for i, want := range []bool{true, false} {
+		if _, err := l.Append(make([]byte, 600)); err != nil {
+			t.Fatal(err)
+		}
+		if got := l.Prompt(); got != want {
+			t.Errorf("after %d records: %v", i+1, got)
+		}
+	}
+	close(held)
+	if err := l.Wait(); err != nil || !l.Prompt() {
+		t.Errorf("when all is written: %v, %v", l.Prompt(), err)
+	}
+	l.Close()
 }
