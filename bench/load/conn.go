@@ -261,7 +261,7 @@ func (c *conn) Closed(err error, now int64) {
 		// The broker closes the older connection of a client (MQTT-3.1.4-2).
 	case errors.Is(err, wire.ErrExhausted):
 		hint := "raise the limit of open files"
-		if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EADDRINUSE) {
 			hint = "ports are counted for each local address (Options.Sources)"
 		}
 		c.report(fault.Exhausted, "%v; %s", err, hint)

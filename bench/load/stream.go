@@ -165,7 +165,7 @@ func (s *stream) fill(now int64) {
 	if s.client != nil && s.client.life != nil && s.client.life.returned(s.client, now) {
 		return
 	}
-	n := min(uint64((s.most-outstanding)/s.batch), s.limit-s.planned)
+	n := min(uint64((s.most-outstanding)/s.batch), s.limit-min(s.limit, s.planned))
 	if n > 0 {
 		s.outstanding.Add(int64(n) * s.batch)
 		s.planned += n

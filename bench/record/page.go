@@ -76,12 +76,13 @@ func (f *figures) versions() string {
 	var all []string
 	for _, name := range append([]string{sampan}, peers...) {
 		var some []string
+		is := func(e entry) bool { return e.Program == name }
 		for _, e := range latest {
-			if e.Program == name && !slices.Contains(some, e.Version) {
+			if is(e) && e.Version != "" && !slices.Contains(some, e.Version) {
 				some = append(some, e.Version)
 			}
 		}
-		if len(some) > 0 {
+		if slices.ContainsFunc(latest, is) {
 			all = append(all, strings.TrimSpace(name+" "+strings.Join(some, " and ")))
 		}
 	}

@@ -70,7 +70,9 @@ func unopened(err error) error {
 	var call *os.SyscallError
 	switch {
 	case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE),
-		errors.Is(err, syscall.EADDRNOTAVAIL) && errors.As(err, &call) && call.Syscall == "connect":
+		// A port is chosen when it connects, or, where a source is bound before, then.
+		errors.Is(err, syscall.EADDRNOTAVAIL) && errors.As(err, &call) && call.Syscall == "connect",
+		errors.Is(err, syscall.EADDRINUSE) && errors.As(err, &call) && call.Syscall == "bind":
 		return fmt.Errorf("%w: %w: %w", ErrDial, ErrExhausted, err)
 	}
 	return fmt.Errorf("%w: %w", ErrDial, err)

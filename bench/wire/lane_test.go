@@ -262,6 +262,7 @@ func TestWhatIsExhausted(t *testing.T) {
 		{"connect", syscall.EADDRNOTAVAIL, true},
 		{"socket", syscall.EMFILE, true},
 		{"socket", syscall.ENFILE, true},
+		{"bind", syscall.EADDRINUSE, true},
 		{"bind", syscall.EADDRNOTAVAIL, false},
 		{"connect", syscall.ECONNREFUSED, false},
 	} {

@@ -187,18 +187,18 @@ func (r *reader) connect() string {
 		return "MQTT-3.1.2-22"
 	}
 	client := r.field()
-	texts := client
+	texts := []string{client}
 	if has(2) {
-		texts += r.field()
+		texts = append(texts, r.field())
 		r.field()
 	}
 	if has(7) && !(old && len(r.b) == 0) { // MQTT 3.1: the remaining length goes before the flags
-		texts += r.field()
+		texts = append(texts, r.field())
 	}
 	if has(6) && !(old && len(r.b) == 0) {
 		r.field()
 	}
-	switch rule := illText(texts); {
+	switch rule := illText(strings.Join(texts, " ")); {
 	case r.bad || len(r.b) > 0:
 		return "MQTT-3.1.3-1"
 	case rule != "":
