@@ -324,15 +324,29 @@ func (m *Model) Hold(i int) {
 	}
 }
 
-// Count is what a broker holds for its clients. QoS 1 messages that wait are counted even if their time is over:
-// nobody looks before it is their turn.
-func (m *Model) Count() (connected, sessions, subscriptions, queued int) {
+// Count is what a broker holds for its clients.
+type Count struct {
+	Connected, Sessions, Subscriptions int
+
+	// Queued is the QoS 1 messages that wait, even if their time is over: nobody looks before it is their turn.
+	// Of these so many may have been sent already.
+	Queued, Unsure int
+}
+
+// Count counts what is there now.
+func (m *Model) Count() Count {
+	n := Count{Sessions: len(m.sessions)}
 	for _, s := range m.sessions {
 		if s.conn != nil {
-			connected++
+			n.Connected++
 		}
-		subscriptions += len(s.subs)
-		queued += len(s.queue)
+		n.Subscriptions += len(s.subs)
+		n.Queued += len(s.queue)
+		for _, d := range s.queue {
+			if d.doubt {
+				n.Unsure++
+			}
+		}
 	}
-	return connected, len(m.sessions), subscriptions, queued
+	return n
 }
