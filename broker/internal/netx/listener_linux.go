@@ -141,7 +141,7 @@ func (l *Listener) Close() {
 
 func (l *Listener) dismiss() {
 	if l.loop.disown(l) {
-		l.loop.poller.leave(l.loop)
+		l.loop.poller.leave(l.loop, false)
 	}
 }
 

@@ -255,6 +255,35 @@ func TestAdoptWithoutADescriptor(t *testing.T) {
 	}
 }
 
+// Connections that come together and stay are spread over the loops, although all of them begin on one.
+func TestGuestsAreSpread(t *testing.T) {
+	for _, loops := range []int{1, 2, 3} {
+		p := poller(t, loops)
+		ln, k := listening(t, p, "127.0.0.1:0")
+		var sockets []*Socket
+		for range 12 * loops {
+			theirs, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer theirs.Close()
+			s := k.next(t).socket
+			s.SetHandler(&owner{socket: s})
+			sockets = append(sockets, s)
+		}
+		for _, s := range sockets {
+			s.Settle()
+		}
+		p.mu.Lock()
+		for _, l := range p.loops {
+			if n := l.sockets; n < 12 || n > 13 || l.guests != 0 { // one has the listener, too
+				t.Errorf("of %d loops one has %d sockets and %d guests", loops, n, l.guests)
+			}
+		}
+		p.mu.Unlock()
+	}
+}
+
 // A guest that has settled and closed is known to no loop, even if it settled when epoll did not watch it.
 func TestSettleUnwatched(t *testing.T) {
 	p := poller(t, 2)

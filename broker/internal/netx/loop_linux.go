@@ -14,6 +14,7 @@ import (
 type loop struct {
 	poller  *Poller
 	sockets int // that belong to the loop, parked or not; guarded by poller.mu
+	guests  int // of these, those that are to settle on another loop; likewise
 	wake    int // an eventfd that is readable when the loop is to end
 
 	epoll int

@@ -52,7 +52,7 @@ func (p *Poller) Adopt(nc net.Conn, h Handler) (s *Socket, plain bool, err error
 	}
 	fd, err := duplicate(below.(syscall.Conn))
 	if err != nil {
-		p.leave(l)
+		p.leave(l, false)
 		if errors.Is(err, unix.EMFILE) {
 			return nil, false, nil // there is none to spare: it stays what it is
 		}
@@ -118,22 +118,26 @@ func (p *Poller) assign(host *loop) (*loop, error) {
 	l.sockets++
 	if host != nil && host != l {
 		host.sockets++
+		host.guests++
 	}
 	return l, nil
 }
 
-// size is how many sockets belong to the loop. Called with poller.mu held.
+// size is how many sockets are to stay on the loop. Called with poller.mu held.
 func (l *loop) size() int {
 	if l == nil {
 		return 0
 	}
-	return l.sockets
+	return l.sockets - l.guests
 }
 
-// leave counts a socket that is gone.
-func (p *Poller) leave(l *loop) {
+// leave counts a socket that is gone, or has been a guest.
+func (p *Poller) leave(l *loop, guest bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if guest {
+		l.guests--
+	}
 	l.sockets--
 	if p.closed && l.sockets == 0 {
 		l.interrupt()

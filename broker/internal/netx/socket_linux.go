@@ -57,9 +57,9 @@ func (s *Socket) shut() {
 	// looks for events: then the other side would not hear of the end.
 	unix.EpollCtl(s.loop.epoll, unix.EPOLL_CTL_DEL, int(s.fd), nil)
 	closeFD(uintptr(s.fd))
-	s.loop.poller.leave(s.loop)
+	s.loop.poller.leave(s.loop, s.home != nil)
 	if s.home != nil {
-		s.loop.poller.leave(s.home)
+		s.loop.poller.leave(s.home, false)
 	}
 }
 
@@ -122,7 +122,7 @@ func (s *Socket) Settle() {
 		s.signal(reader) // or tries, and finds out
 		s.signal(writer)
 	}
-	from.poller.leave(from)
+	from.poller.leave(from, true)
 }
 
 // event is called by the loop with what epoll has reported. It reports whether the handler is to be called.
