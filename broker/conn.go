@@ -211,14 +211,9 @@ func (c *conn) handleChunk(t *netx.Turn, buf []byte, n int) error {
 	return nil
 }
 
-// mayWait leaves the poller if the client's session is one that a store keeps. If that may take its time, it gives up
-// what is held of others.
+// mayWait leaves the poller if the client's session is one that a store keeps, and that may take its time.
 func (c *conn) mayWait() {
-	if c.client == nil || c.client.sessionID.Load() == 0 {
-		return
-	}
-	c.turn.Leave()
-	if c.broker.storeMayWait() {
+	if c.client != nil && c.client.sessionID.Load() != 0 && c.broker.storeMayWait() {
 		c.leave()
 	}
 }

@@ -81,9 +81,6 @@ func (b *Broker) deliver(r *run, to *route, from *batch) (stored bool, err error
 	if r.qos > 0 {
 		expires = b.messageExpiry()
 		if targets := to.storedBut(r.except); len(targets) > 0 {
-			// Publishers who work side by side, instead of one after the other in their loop, share writes to the
-			// one who gets it all.
-			from.turn.Leave()
 			if b.storeMayWait() {
 				from.leave()
 			}
