@@ -71,13 +71,28 @@ func (i gatedInterceptor) Intercept(*broker.Principal, *packet.Publish) bool {
 	return false
 }
 
-// slow are things that a client can make the broker wait for: with what options, and by which message.
-var slow = []struct {
+// cause is something that a client can make the broker wait for: with what options, and by which message.
+type cause struct {
 	name  string
 	with  func(*gate) broker.Options
 	topic string
 	qos   byte
-}{
+}
+
+// start starts a broker that can be made to wait, with a client that keeps its session and subscribes to a.
+func (c *cause) start(t *testing.T) (g *gate, b *brokertest.Broker, addr string) {
+	g = newGate(t)
+	with := c.with(g)
+	with.Profile = broker.Open
+	b = brokertest.Start(t, with)
+	addr = b.Listen()
+	kept := b.DialTCP(addr)
+	kept.Connect("kept", brokertest.Persistent)
+	kept.Subscribe("a", 1)
+	return g, b, addr
+}
+
+var slow = []cause{
 	{"the store", func(g *gate) broker.Options { return broker.Options{Store: &gatedStore{brokertest.NewStore(), g}} }, "a", 1},
 	{"the log", func(g *gate) broker.Options {
 		return broker.Options{Logger: slog.New(slog.NewTextHandler(gatedWriter{g}, nil)), Authenticator: forbidding}
@@ -90,14 +105,7 @@ var slow = []struct {
 func TestWhoWaitsWaitsAlone(t *testing.T) {
 	for _, c := range slow {
 		t.Run(c.name, func(t *testing.T) {
-			g := newGate(t)
-			with := c.with(g)
-			with.Profile = broker.Open
-			b := brokertest.Start(t, with)
-			addr := b.Listen()
-			receiver := b.DialTCP(addr)
-			receiver.Connect("receiver", brokertest.Persistent)
-			receiver.Subscribe("a", 1)
+			g, b, addr := c.start(t)
 			busy, others := sideBySide(b, addr)
 			g.shut.Store(true)
 			for _, client := range busy {
@@ -114,14 +122,7 @@ func TestWhoWaitsWaitsAlone(t *testing.T) {
 func TestWhoWaitsHoldsNothingBack(t *testing.T) {
 	for _, c := range slow {
 		t.Run(c.name, func(t *testing.T) {
-			g := newGate(t)
-			with := c.with(g)
-			with.Profile = broker.Open
-			b := brokertest.Start(t, with)
-			addr := b.Listen()
-			kept := b.DialTCP(addr)
-			kept.Connect("kept", brokertest.Persistent)
-			kept.Subscribe("a", 1)
+			g, b, addr := c.start(t)
 			subscriber, busy, other := b.DialTCP(addr), b.DialTCP(addr), b.DialTCP(addr)
 			subscriber.Connect("subscriber")
 			subscriber.Subscribe("fast", 0)
