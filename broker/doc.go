@@ -15,8 +15,9 @@
 // run (run.go, publish.go), which is checked and matched once. For each subscriber the run is queued in one
 // piece (fanout.go): at QoS 0 as a view into the chunk, at QoS 1 as a copy with the subscriber's packet
 // identifiers. When the whole chunk is routed, or before the goroutine has to wait for something, every outbound
-// that was touched is flushed, from the same goroutine (outbound.go); what a socket does not take is left to that connection's own writer
-// goroutine. Acknowledgements go out when the store says that what they acknowledge holds (answer.go).
+// that was touched is flushed, from the same goroutine (outbound.go); what a socket does not take is left to that
+// connection's own writer goroutine. Acknowledgements go out when the store says that what they acknowledge holds
+// (answer.go).
 //
 // # Goroutines
 //
