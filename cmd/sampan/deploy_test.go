@@ -57,8 +57,11 @@ func TestServiceRunsWhatThereIs(t *testing.T) {
 		}
 		commandLine(t, words[1:])
 	}
-	if service["Type"][0] != "notify-reload" || service["DynamicUser"][0] != "yes" || service["NoNewPrivileges"][0] != "yes" {
+	if service["Type"][0] != "notify" || service["ExecReload"] == nil || service["NoNewPrivileges"][0] != "yes" {
 		t.Errorf("%v", service)
+	}
+	if user := settingsOf(t, "sampan.sysusers", " ")["u"]; len(user) != 1 || !strings.HasPrefix(user[0], service["User"][0]+" ") {
+		t.Errorf("the service runs as %s, and the user is %s", service["User"], user)
 	}
 	socket := settingsOf(t, "sampan.socket", "=")
 	s, _, problems, err := server.Read(pflag.NewFlagSet("", pflag.ContinueOnError), filepath.Join(deploy, "sampan.yaml"))
@@ -88,7 +91,6 @@ func TestSystemdReadsTheUnits(t *testing.T) {
 			t.Fatal(err)
 		}
 		text = bytes.ReplaceAll(text, []byte("/usr/bin/sampan"), []byte("/bin/true")) // it wants a file that is there
-		text = bytes.ReplaceAll(text, []byte("Type=notify-reload"), []byte("Type=notify"))
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
