@@ -2,6 +2,8 @@ package network
 
 import (
 	"context"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -164,6 +166,36 @@ func TestCanariesNoticeThatOneClientHoldsUpOthers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What another client gets while one that is cut off is still open, such as its Will, is not lost.
+func TestCutLosesNothingOfOthers(t *testing.T) {
+	a, b := newPipe(t), newPipe(t)
+	target := &Target{}
+	target.Begin(t.Context())
+	target.conns[0], target.conns[1] = a, b
+	m := model.New(model.Standard())
+	m.Dial(0)
+	m.Send(0, (&packet.Connect{Level: packet.Level311, CleanSession: true, ClientID: []byte("a")}).AppendTo(nil))
+	target.news <- arrival{i: 0, c: a, raw: new(packet.Connack).AppendTo(nil)}
+	target.news <- arrival{i: 1, c: b, err: io.EOF}
+	if err := target.Cut(1); err != nil {
+		t.Fatal(err)
+	}
+	if dev, err := target.collect(m); dev != nil || err != nil {
+		t.Error(dev, err)
+	}
+}
+
+// halfOpen is a connection of which one direction can be closed.
+type halfOpen struct{ net.Conn }
+
+func (halfOpen) CloseWrite() error { return nil }
+
+func newPipe(t *testing.T) *conn {
+	near, far := net.Pipe()
+	t.Cleanup(func() { near.Close(); far.Close() })
+	return &conn{nc: halfOpen{near}}
 }
 
 // What is replayed needs no network to be understood.

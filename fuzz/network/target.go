@@ -37,7 +37,8 @@ type Target struct {
 	ctx   context.Context
 	conns [script.Conns]*conn
 	news  chan arrival
-	Said  []string // what has happened, a line for each packet in either direction
+	early []arrival // taken from news while Cut looked for something else
+	Said  []string  // what has happened, a line for each packet in either direction
 }
 
 // conn is a connection of a client.
@@ -57,7 +58,7 @@ type arrival struct {
 // Begin makes the target ready for a script. Connections of the one before are closed.
 func (t *Target) Begin(ctx context.Context) {
 	t.End()
-	t.ctx, t.news, t.Said, t.began = ctx, make(chan arrival, 4096), nil, time.Now()
+	t.ctx, t.news, t.early, t.Said, t.began = ctx, make(chan arrival, 4096), nil, nil, time.Now()
 	if t.Patience == 0 {
 		t.Patience = 2 * time.Second
 	}
@@ -150,7 +151,9 @@ func (t *Target) Cut(i int) error {
 		for open := true; open; {
 			select {
 			case a := <-t.news:
-				open = a.c != c || a.err == nil
+				if open = a.c != c || a.err == nil; a.c != c {
+					t.early = append(t.early, a) // such as the Will of this one
+				}
 			case <-timeout:
 				open = false
 			}
@@ -200,6 +203,13 @@ func (t *Target) Observe(m *model.Model, _ int) (*model.Deviation, error) {
 
 // collect takes what arrives until nothing is missing.
 func (t *Target) collect(m *model.Model) (*model.Deviation, error) {
+	for len(t.early) > 0 {
+		a := t.early[0]
+		t.early = t.early[1:]
+		if dev := t.take(m, a); dev != nil {
+			return dev, nil
+		}
+	}
 	patience := time.NewTimer(t.Patience)
 	defer patience.Stop()
 	for {
