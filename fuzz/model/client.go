@@ -329,8 +329,7 @@ type Count struct {
 	Connected, Sessions, Subscriptions int
 
 	// Queued is the QoS 1 messages that wait, even if their time is over: nobody looks before it is their turn.
-	// Of these so many may have been sent already.
-	Queued, Unsure int
+	Queued int
 }
 
 // Count counts what is there now.
@@ -342,11 +341,6 @@ func (m *Model) Count() Count {
 		}
 		n.Subscriptions += len(s.subs)
 		n.Queued += len(s.queue)
-		for _, d := range s.queue {
-			if d.doubt {
-				n.Unsure++
-			}
-		}
 	}
 	return n
 }

@@ -127,6 +127,9 @@ func Run(s *Script, rules model.Rules, t Target) Result {
 		}
 		switch st.Kind {
 		case Late:
+			if rules.Outbound > 0 {
+				continue // when answers take a slow client's room would depend on when the store has them
+			}
 			if dev, err := late(!m.Late(), m, t, i); dev != nil || err != nil {
 				return Result{Step: i, Deviation: dev, Err: err}
 			}
