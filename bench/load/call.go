@@ -70,13 +70,14 @@ func (e *Engine) Call(ctx context.Context, p Pace, call func(ctx context.Context
 			devices = append(devices, c.index)
 		}
 	}
+	if err := checkRate(p.Rate); err != nil {
+		return err
+	}
 	switch {
 	case len(devices) == 0:
 		return errors.New("load: no client answers calls")
 	case len(e.streams) == 0:
 		return errors.New("load: no stream for the calls")
-	case checkRate(p.Rate) != nil:
-		return checkRate(p.Rate)
 	case p.Rate == 0 && p.Window < 1:
 		return errors.New("load: neither a rate nor a window")
 	}

@@ -43,13 +43,10 @@ func (e *Engine) Cycle(c Cycle) error {
 	}
 	var all []*cycler
 	for _, l := range e.lanes {
-		y := &cycler{Cycle: c, spell: spell{lane: l}, left: ^uint64(0), together: max(c.Together/len(e.lanes), 1)}
-		for _, cl := range l.clients {
-			if cl.index >= c.From && cl.index < c.To {
-				if c.Message && len(cl.pubs) == 0 {
-					return errors.New("load: a cycle with a message needs a stream for each client")
-				}
-				y.idle = append(y.idle, cl)
+		y := &cycler{Cycle: c, spell: spell{lane: l}, idle: l.among(c.From, c.To), left: ^uint64(0), together: max(c.Together/len(e.lanes), 1)}
+		for _, cl := range y.idle {
+			if c.Message && len(cl.pubs) == 0 {
+				return errors.New("load: a cycle with a message needs a stream for each client")
 			}
 		}
 		if c.Each > 0 {

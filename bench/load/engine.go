@@ -39,7 +39,6 @@ type Engine struct {
 	caller  atomic.Pointer[caller]
 	aborted chan struct{} // closed by abort
 	once    sync.Once     // of abort
-	ended   atomic.Bool   // by abort
 
 	topicsOnce sync.Once
 	topics     map[string]*stream
@@ -241,11 +240,16 @@ func (e *Engine) byTopic(topic []byte) *stream {
 var ErrAborted = errors.New("ended by a fault")
 
 // abort ends what is under way.
-func (e *Engine) abort() {
-	e.once.Do(func() {
-		e.ended.Store(true)
-		close(e.aborted)
-	})
+func (e *Engine) abort() { e.once.Do(func() { close(e.aborted) }) }
+
+// over reports whether abort was called.
+func (e *Engine) over() bool {
+	select {
+	case <-e.aborted:
+		return true
+	default:
+		return false
+	}
 }
 
 // Fail adds a fault that the caller has seen, which ends the run.

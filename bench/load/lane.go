@@ -59,11 +59,21 @@ type spell struct {
 	halts int // before it
 }
 
+// among are the lane's clients of a range of all, in order.
+func (l *lane) among(from, to int) (some []*client) {
+	for _, c := range l.clients {
+		if c.index >= from && c.index < to {
+			some = append(some, c)
+		}
+	}
+	return some
+}
+
 // resume begins a spell.
 func (l *lane) resume() spell { return spell{l, l.halts} }
 
 // over reports whether Halt has been called since, or the run was aborted.
-func (s spell) over() bool { return s.halts != s.lane.halts || s.lane.engine.ended.Load() }
+func (s spell) over() bool { return s.halts != s.lane.halts || s.lane.engine.over() }
 
 // Turn does what is due: see wire.Work.
 func (l *lane) Turn(now int64) (next int64) {

@@ -39,9 +39,10 @@ func checkRate(rate float64) error {
 // Publish lets all streams send, until Halt or until they have sent what
 // Pace.Each says.
 func (e *Engine) Publish(p Pace) error {
+	if err := checkRate(p.Rate); err != nil {
+		return err
+	}
 	switch {
-	case checkRate(p.Rate) != nil:
-		return checkRate(p.Rate)
 	case p.Rate == 0 && p.Window < 1:
 		return errors.New("load: neither a rate nor a window")
 	case len(e.streams) == 0:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
-	"time"
 )
 
 // Ramp is how fast clients connect.
@@ -48,16 +47,11 @@ func (e *Engine) Connect(ctx context.Context, from, to int, r Ramp) error {
 			lane: l, next: start, done: done, abandoned: &returned,
 			together: max(r.Together/len(e.lanes), 1),
 		}
-		for _, c := range l.clients {
-			if c.index >= from && c.index < to {
-				o.todo = append(o.todo, c)
-			}
-		}
-		if len(o.todo) == 0 {
+		if o.todo = l.among(from, to); len(o.todo) == 0 {
 			continue
 		}
 		if r.Rate > 0 {
-			o.period = float64(len(e.lanes)) / r.Rate * float64(time.Second)
+			o.period = turns(r.Rate, len(o.todo), to-from)
 			o.next += int64(o.period * float64(i) / float64(len(e.lanes)))
 		}
 		waiting++
@@ -72,12 +66,10 @@ func (e *Engine) Connect(ctx context.Context, from, to int, r Ramp) error {
 			return ctx.Err()
 		}
 	}
-	select {
-	case <-e.aborted: // by the last of them
+	if e.over() { // by the last of them
 		return fmt.Errorf("load: %w", ErrAborted)
-	default:
-		return nil
 	}
+	return nil
 }
 
 // Forget ends the sessions that persistent clients have left at the broker,
@@ -114,7 +106,7 @@ type opener struct {
 }
 
 func (o *opener) run(now int64) (next int64, more bool) {
-	if o.abandoned.Load() || o.lane.engine.ended.Load() {
+	if o.abandoned.Load() || o.lane.engine.over() {
 		o.todo = nil
 	}
 	for len(o.todo) > 0 && o.pending < o.together {

@@ -16,12 +16,7 @@ func (e *Engine) Takeover(from, to int, rate float64) error {
 	var all []*taker
 	clients := 0
 	for _, l := range e.lanes {
-		t := &taker{spell: spell{lane: l}}
-		for _, c := range l.clients {
-			if c.index >= from && c.index < to {
-				t.turns = append(t.turns, c)
-			}
-		}
+		t := &taker{spell: spell{lane: l}, turns: l.among(from, to)}
 		if clients += len(t.turns); len(t.turns) > 0 {
 			all = append(all, t)
 		}
