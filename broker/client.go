@@ -221,7 +221,7 @@ func (cl *client) load(b *batch) {
 	cl.loading = true
 	cl.mu.Unlock()
 	b.flush()
-	b.leave()
+	b.turn.Leave()
 	var messages [loadBatch]*session.Message
 	for i, r := range refs[:n] {
 		messages[i], _ = cl.broker.store.Load(r) // a failure leaves nil: Loaded counts it
