@@ -25,8 +25,11 @@ func (m *Model) Late() bool { return m.late }
 // Unready reports whether a client had better not send some bytes: the broker does not read them, since it is still
 // busy with a CONNECT of this connection, or of this client.
 func (m *Model) Unready(i int, raw []byte) bool {
-	if c := m.conns[i]; !m.late || c != nil && c.open() && (c.joining || len(c.in) > 0) {
-		return m.late
+	if !m.late {
+		return false
+	}
+	if c := m.conns[i]; c != nil && c.open() && (c.joining || len(c.in) > 0) {
+		return true
 	}
 	f, n, _, err := packet.Next(raw, nil)
 	var p packet.Connect

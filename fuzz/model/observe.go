@@ -338,9 +338,12 @@ func (m *Model) Missing(i int) *Deviation {
 	if c == nil || c.cut || c.unseen() {
 		return nil
 	}
-	if e := c.first(); e != nil && c.mayWait(e) {
+	e := c.first()
+	switch {
+	case e == nil:
+	case c.mayWait(e):
 		return nil
-	} else if e != nil {
+	default:
 		d := &Deviation{Rule: e.rule, Conn: i, Text: "a packet that has not come", Want: e.String()}
 		for _, o := range c.expects {
 			if o.done && o.copied && e.d != nil && o.d.m == e.d.m {

@@ -9,7 +9,7 @@ import (
 
 // This file judges the packets of clients a second time, by the text of the standard and without package
 // packet: the broker decodes with that, too, and so a mistake in it would be the model's as well. It is about the
-// standard alone. What a broker restricts beyond it is for package packet to say.
+// standard alone; what a broker restricts beyond it is in Rules.
 
 // reader takes a packet's fields off the front of its body.
 type reader struct {
