@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"sampan/packet"
 	"sampan/session"
 	"sampan/topictree"
 )
@@ -167,8 +168,13 @@ func (cl *client) reauthorize(p *Principal) int {
 }
 
 // AddSubscription and RemoveSubscription change a session on the client's behalf, for example the
-// subscriptions of a gateway for its sub-devices. They report false if there is no such session.
+// subscriptions of a gateway for its sub-devices; neither the client's permissions nor Options.MaxSubscriptions count.
+// They report false if there is no such session, or if no client could subscribe so: the filter is not valid, or the
+// QoS above 1.
 func (b *Broker) AddSubscription(key, filter string, qos byte) bool {
+	if qos > 1 || packet.ValidTopicFilter([]byte(filter), nil) != nil {
+		return false
+	}
 	return b.withSession(key, func(cl *client) { cl.subscribe(filter, qos) })
 }
 

@@ -163,6 +163,9 @@ func TestAddAndRemoveSubscription(t *testing.T) {
 	if !b.AddSubscription("gw", "sub/1/#", 1) || !b.AddSubscription("gw", "sub/2/#", 1) || !b.RemoveSubscription("gw", "sub/2/#") {
 		t.Error("the session was not found")
 	}
+	if b.AddSubscription("gw", "a/#/b", 1) || b.AddSubscription("gw", "", 1) || b.AddSubscription("gw", "a", 2) {
+		t.Error("a subscription that no client could have is made")
+	}
 	if b.AddSubscription("nobody", "a", 1) || b.RemoveSubscription("nobody", "a") {
 		t.Error("nobody has a session")
 	}

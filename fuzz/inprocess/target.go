@@ -180,14 +180,14 @@ func (t *Target) Restart() error {
 }
 
 // PowerCut implements script.Target.
-func (t *Target) PowerCut(i int, raw []byte) (said []byte, err error) {
+func (t *Target) PowerCut(i int, raw []byte) (said []byte, closed bool, err error) {
 	if raw != nil {
 		t.disk.fail()
 		if err := t.Send(i, raw); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		synctest.Wait()
-		said, _ = t.conns[i].receive()
+		said, closed = t.conns[i].receive()
 	}
 	t.disk.cut()
 	for i, p := range t.conns {
@@ -198,7 +198,7 @@ func (t *Target) PowerCut(i int, raw []byte) (said []byte, err error) {
 	}
 	synctest.Wait()
 	t.b.Shutdown(context.Background()) // its process is gone, but here its goroutines have to be ended
-	return said, t.start()
+	return said, closed, t.start()
 }
 
 // Stall implements script.Target.
@@ -227,25 +227,6 @@ func (t *Target) stop() error {
 
 // Close ends the broker. The bubble around it then shows whether a goroutine is left.
 func (t *Target) Close() error { return t.stop() }
-
-// Count implements script.Counter: nothing is left of what has ended, and the statistics say what there is.
-func (t *Target) Count(m *model.Model) error {
-	n := m.Count()
-	if t.watched {
-		n.Subscriptions++
-	}
-	s := t.b.Stats()
-	got := [...]int64{s.Connected, s.Sessions, s.Clients, s.Subscriptions, s.OutboundBytes}
-	want := [...]int64{int64(n.Connected), int64(n.Sessions), int64(n.Sessions), int64(n.Subscriptions), 0}
-	if got != want {
-		return fmt.Errorf("connected, sessions, clients, subscriptions, outbound bytes: %d, want %d", got, want)
-	}
-	// How many wait for a client that has not read is a matter of when it began to.
-	if s.QueuedMessages != int64(n.Queued) && t.rules.Outbound == 0 {
-		return fmt.Errorf("%d messages wait, want %d", s.QueuedMessages, n.Queued)
-	}
-	return nil
-}
 
 // Observe implements script.Target.
 func (t *Target) Observe(m *model.Model, _ int) (*model.Deviation, error) {

@@ -323,24 +323,3 @@ func (m *Model) Hold(i int) {
 		m.conns[i].mute = true
 	}
 }
-
-// Count is what a broker holds for its clients.
-type Count struct {
-	Connected, Sessions, Subscriptions int
-
-	// Queued is the QoS 1 messages that wait, even if their time is over: nobody looks before it is their turn.
-	Queued int
-}
-
-// Count counts what is there now.
-func (m *Model) Count() Count {
-	n := Count{Sessions: len(m.sessions)}
-	for _, s := range m.sessions {
-		if s.conn != nil {
-			n.Connected++
-		}
-		n.Subscriptions += len(s.subs)
-		n.Queued += len(s.queue)
-	}
-	return n
-}

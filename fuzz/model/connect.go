@@ -41,17 +41,9 @@ func (m *Model) forget(s *session) {
 
 // connect handles CONNECT.
 func (m *Model) connect(c *conn, p *packet.Connect) {
-	refuse := func(code packet.ReturnCode, rule string) {
+	if code, rule := m.refuses(p); code != packet.Accepted {
 		m.end(c, "MQTT-3.2.2-5") // closed after the CONNACK
 		c.owe(&expect{kind: packet.TypeConnack, code: code, rule: rule})
-	}
-	if pw := m.rules.Password; pw != "" && string(p.Password) != pw {
-		refuse(packet.RefusedCredentials, ruleCredentials)
-		return
-	}
-	keepAlive := time.Duration(p.KeepAlive) * time.Second
-	if low, high := m.rules.KeepAliveMin, m.rules.KeepAliveMax; keepAlive < low && !(keepAlive == 0 && m.rules.NoKeepAlive) || high > 0 && keepAlive > high {
-		refuse(packet.RefusedIdentifier, ruleKeepAlive)
 		return
 	}
 	key := string(p.ClientID)
@@ -76,9 +68,14 @@ func (m *Model) connect(c *conn, p *packet.Connect) {
 		s = &session{key: key, subs: make(map[string]byte)}
 		m.sessions = append(m.sessions, s)
 	}
+	for filter := range s.subs { // the permissions of today count, also for what the program has subscribed to for it
+		if m.rules.forbidden(filter) {
+			delete(s.subs, filter)
+		}
+	}
 	s.persistent = !p.CleanSession
 	s.conn = c
-	c.session, c.level, c.keepAlive = s, p.Level, keepAlive
+	c.session, c.level, c.keepAlive = s, p.Level, keepAlive(p)
 	if p.Will && m.rules.Will {
 		c.will = &message{topic: string(p.WillTopic), payload: string(p.WillMessage), qos: p.WillQoS, retain: p.WillRetain}
 	}
@@ -100,6 +97,20 @@ func (m *Model) connect(c *conn, p *packet.Connect) {
 		m.resume(s)
 	}
 }
+
+// refuses returns the code with which a CONNECT is refused, and the rule that asks for it.
+func (m *Model) refuses(p *packet.Connect) (code packet.ReturnCode, rule string) {
+	alive, low, high := keepAlive(p), m.rules.KeepAliveMin, m.rules.KeepAliveMax
+	switch {
+	case m.rules.Password != "" && string(p.Password) != m.rules.Password:
+		return packet.RefusedCredentials, ruleCredentials
+	case alive < low && !(alive == 0 && m.rules.NoKeepAlive), high > 0 && alive > high:
+		return packet.RefusedIdentifier, ruleKeepAlive
+	}
+	return packet.Accepted, ""
+}
+
+func keepAlive(p *packet.Connect) time.Duration { return time.Duration(p.KeepAlive) * time.Second }
 
 // leave takes a connection from its session, which stays or ends with it.
 func (m *Model) leave(c *conn) {

@@ -54,7 +54,11 @@ func (m *Model) Promises(i int, raw []byte) bool {
 	switch f.Type() {
 	case packet.TypeConnect:
 		var p packet.Connect
-		return level == 0 && p.Decode(f, limits) == nil && !p.CleanSession
+		if level != 0 || p.Decode(f, limits) != nil || p.CleanSession {
+			return false
+		}
+		code, _ := m.refuses(&p)
+		return code == packet.Accepted
 	case packet.TypePublish:
 		var p packet.Publish
 		if level == 0 || p.Decode(f, limits) != nil || p.QoS == 0 || p.Ignored != 0 || m.rules.forbidden(string(p.Topic)) {
@@ -97,9 +101,10 @@ func (m *Model) Promises(i int, raw []byte) bool {
 	return false
 }
 
-// BrokenPromise returns the rule that is broken by packets that the broker has sent on a connection although
-// its disk had nothing of what they acknowledge. nil: none.
-func BrokenPromise(i int, said []byte) *Deviation {
+// BrokenPromise returns the rule that is broken by what the broker has done on a connection after a packet, although
+// its disk had nothing of it. nil: it has acknowledged nothing, and closed the connection. A CONNECT is refused.
+func BrokenPromise(i int, raw, said []byte, closed bool) *Deviation {
+	refused := packet.Type(raw[0]>>4) != packet.TypeConnect
 	limits := &packet.Limits{Level: packet.Level31}
 	for len(said) > 0 {
 		f, n, _, err := packet.Next(said, limits)
@@ -110,11 +115,18 @@ func BrokenPromise(i int, said []byte) *Deviation {
 		if f.Type() == packet.TypeConnack {
 			var p packet.Connack
 			promise = p.Decode(f, limits) == nil && p.Code == packet.Accepted
+			refused = refused || p.Code == packet.RefusedUnavailable
 		}
 		if promise {
 			return &Deviation{Rule: ruleHolds, Conn: i, Text: "acknowledged before it was on disk", Got: said[:n]}
 		}
 		said = said[n:]
+	}
+	switch {
+	case !closed:
+		return &Deviation{Rule: ruleHolds, Conn: i, Text: "neither acknowledged nor refused", Want: "the connection closed"}
+	case !refused:
+		return &Deviation{Rule: "MQTT-3.2.0-1", Conn: i, Text: "closed without an answer", Want: "CONNACK 3"}
 	}
 	return nil
 }

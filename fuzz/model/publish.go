@@ -74,8 +74,7 @@ func (m *Model) publish(c *conn, p *packet.Publish) {
 
 // route adds a message to every session that has a matching subscription [MQTT-4.5.0-1].
 func (m *Model) route(msg *message, from *conn) {
-	m.messages++
-	msg.number, msg.at, msg.from = m.messages, m.now, from
+	m.number(msg, from)
 	if msg.retain && m.rules.Retain {
 		m.keepRetained(msg)
 	}
@@ -87,6 +86,12 @@ func (m *Model) route(msg *message, from *conn) {
 		}
 		m.deliver(s, &delivery{m: msg, qos: m.qos(msg, granted), copies: m.copies(msg, others)})
 	}
+}
+
+// number gives a message its place.
+func (m *Model) number(msg *message, from *conn) {
+	m.messages++
+	msg.number, msg.at, msg.from = m.messages, m.now, from
 }
 
 // qos is the QoS at which a message goes out under a subscription [MQTT-3.8.4-6].

@@ -202,7 +202,8 @@ func newPipe(t *testing.T) *conn {
 func TestStepsThatNoNetworkHas(t *testing.T) {
 	b := &modelBroker{rules: model.Standard()}
 	dial := b.start(t)
-	for step, want := range map[string]error{"A stall": ErrNoStall, "power cut": ErrNoPower, "store late": ErrNoStore} {
+	for step, want := range map[string]error{"A stall": ErrNoStall, "power cut": ErrNoPower, "store late": ErrNoStore,
+		"host disconnect alice": ErrNoHost} {
 		s := parse(t, "profile standard\nA connect alice clean keepalive 60\n"+step+"\n")
 		found, _ := (&Campaign{Dial: dial, Rules: b.rules, Patience: 5 * time.Second}).Replay(context.Background(), s)
 		if found == nil || found.Text != want.Error() {

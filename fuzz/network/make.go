@@ -101,7 +101,7 @@ func (k *maker) fit(s *script.Script) *script.Script {
 			}
 			restarted = true
 			st = script.Step{Kind: script.Restart}
-		case script.Late:
+		case script.Late, script.Host:
 			continue
 		case script.Stall, script.Read, script.Hold:
 			if !k.rules.QoS2 {

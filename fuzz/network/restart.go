@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"sampan/fuzz/model"
 )
 
 // Errors for what scripts can ask of a broker in this process only, or of one that somebody else runs.
@@ -12,6 +14,7 @@ var (
 	ErrNoRestart = errors.New("nobody has said how this broker is restarted")
 	ErrNoPower   = errors.New("the power of a broker over the network cannot be cut")
 	ErrNoStore   = errors.New("the store of a broker over the network cannot be held up")
+	ErrNoHost    = errors.New("the program in whose process a broker is cannot be called over the network")
 	ErrNoStall   = errors.New("a network holds too much for a client that does not read to be noticed")
 )
 
@@ -25,10 +28,13 @@ func (t *Target) Restart() error {
 }
 
 // PowerCut implements script.Target.
-func (t *Target) PowerCut(int, []byte) ([]byte, error) { return nil, ErrNoPower }
+func (t *Target) PowerCut(int, []byte) ([]byte, bool, error) { return nil, false, ErrNoPower }
 
 // Late implements script.Target.
 func (t *Target) Late(bool) error { return ErrNoStore }
+
+// Host implements script.Target.
+func (t *Target) Host(*model.Call, string) error { return ErrNoHost }
 
 // Stall implements script.Target.
 func (t *Target) Stall(int) error { return ErrNoStall }

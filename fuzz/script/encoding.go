@@ -20,7 +20,8 @@ const (
 	opManner      = 3  // bits 0-1: stall, read, hold, stall
 	opSubscribe   = 4  // one byte for each filter; 5 too
 	opUnsubscribe = 6  // one byte for each filter
-	opAck         = 7  // which one, or with bit 3 the last one again; 8 too
+	opAck         = 7  // which one, or with bit 3 the last one again
+	opHost        = 8  // bits 0-2: what is done, with a client whose number stands for that of a connection; then topic or filter
 	opPing        = 9  //
 	opDisconnect  = 10 //
 	opCut         = 11 //
@@ -96,7 +97,9 @@ func (d *decoder) step() {
 		d.connected = [4]bool{}
 	case opManner:
 		st = Step{Kind: [...]Kind{Stall, Read, Hold, Stall}[d.next()&3], Conn: conn}
-	case opAck, opAck + 1:
+	case opHost:
+		st = Step{Kind: Host, Call: d.host(conn)}
+	case opAck:
 		if b := d.next(); b&8 != 0 {
 			st = Step{Kind: Again, Conn: conn}
 		} else {
@@ -193,22 +196,28 @@ func (d *decoder) packet(what byte) []byte {
 	case opBroken:
 		return broken(d.next(), d.next())
 	}
-	// PUBLISH: bits 0-4 the topic; bits 0-1 QoS, 2 RETAIN, 3 DUP, 4-7 the identifier. QoS 3 stands for a message
-	// of an unusual size, of which the identifier is the number, at QoS 1, or with bit 3 at QoS 0.
+	p, b := d.message(number)
+	if p.QoS > 0 {
+		p.ID = uint16(b>>4) + 1
+	}
+	return p.AppendTo(nil)
+}
+
+// message makes a message, of two bytes, and returns the second. Bits 0-4 of the first are the topic; of the
+// second, 0-1 are the QoS, and the others are RETAIN (2), DUP (3) and the identifier. QoS 3 stands for a message of an
+// unusual size, of which the identifier is the number, at QoS 1, or with bit 3 at QoS 0, and without DUP.
+func (d *decoder) message(number int) (p packet.Publish, b byte) {
 	t, b := d.next(), d.next()
 	if d.s.Profile == "tight" { // a message for which there is no room at all is another matter
 		t &= 15
 	}
-	p := packet.Publish{Topic: []byte(topics[t&31]), Payload: fmt.Appendf(nil, "m%d", number), QoS: b & 3 % 3,
+	p = packet.Publish{Topic: []byte(topics[t&31]), Payload: fmt.Appendf(nil, "m%d", number), QoS: b & 3 % 3,
 		Retain: b&4 != 0, Dup: b&8 != 0}
 	if b&3 == 3 && d.s.Profile != "tight" {
 		p.QoS, p.Dup = 1-b>>3&1, false
 		p.Payload = sized(p.Payload, sizes[b>>4])
 	}
-	if p.QoS > 0 {
-		p.ID = uint16(b>>4) + 1
-	}
-	return p.AppendTo(nil)
+	return p, b
 }
 
 // sized fills up a payload, or leaves nothing of it.
@@ -297,6 +306,9 @@ func encodeStep(before []byte, s *Script, i int) ([]byte, bool) {
 	case st.Kind == Wait:
 		at := slices.Index(waits[:], st.For)
 		return []byte{opWait, byte(at)}, at >= 0
+	case st.Kind == Host:
+		code := encodeHost(st.Call, good)
+		return code, code != nil
 	case st.Kind == Again:
 		return []byte{base | opAck, 8}, true
 	case st.Kind == Ack:
@@ -372,6 +384,9 @@ func sameStep(a, b *Step) bool {
 	if a.Kind != b.Kind || a.Conn != b.Conn || a.Join != b.Join || a.N != b.N || a.For != b.For {
 		return false
 	}
+	if a.Kind == Host {
+		return sameCall(*a.Call, *b.Call)
+	}
 	return bytes.Equal(numberless(a.Raw), numberless(b.Raw))
 }
 
@@ -386,11 +401,7 @@ func numberless(raw []byte) []byte {
 	case packet.TypePublish:
 		var p packet.Publish
 		if p.Decode(f, lenient) == nil {
-			size := len(p.Payload)
-			if 0 < size && size < 32 {
-				size = 1
-			}
-			p.Payload = make([]byte, size)
+			p.Payload = make([]byte, numberlessSize(len(p.Payload)))
 			return p.AppendTo(nil)
 		}
 	case packet.TypeSubscribe, packet.TypeUnsubscribe:
@@ -399,4 +410,12 @@ func numberless(raw []byte) []byte {
 		b[0], b[1] = 0, 1
 	}
 	return raw
+}
+
+// numberlessSize is the size of a payload, or 1 for one with nothing but a number.
+func numberlessSize(size int) int {
+	if 0 < size && size < 32 {
+		return 1
+	}
+	return size
 }

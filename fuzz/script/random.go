@@ -1,6 +1,10 @@
 package script
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+
+	"sampan/fuzz/model"
+)
 
 // From makes a script of so many steps from numbers that a function gives, each below its argument.
 func From(steps int, below func(n int) int) *Script { return Decode(Bytes(steps, below)) }
@@ -65,6 +69,16 @@ func Bytes(steps int, below func(n int) int) []byte {
 			}
 		case opConnect:
 			add(usually(2, 4) | below(3)/2<<2 | below(6)/5<<3 | usually(1, 4)<<4 | below(8)/7<<6 | below(16)/15<<7)
+		case opHost:
+			verb := model.Verb(usually(3, int(model.Verbs)))
+			add(int(verb))
+			switch verb {
+			case model.HostPublish, model.HostDeliver, model.HostOffer:
+				add(usually(3, 16))
+				add(1 - below(4)/3 + below(30)/29)
+			case model.HostSubscribe, model.HostUnsubscribe:
+				add(usually(8, len(filters)) | below(2)<<6)
+			}
 		case opBroken:
 			add(below(256))
 			add(below(256))
@@ -93,5 +107,5 @@ var weighted = []byte{
 	opPublish, opPublish, opPublish, opPublish, opPublish, opPublish, opPublish, opPublish,
 	opSubscribe, opSubscribe, opSubscribe, opSubscribe, opConnect, opConnect, opConnect,
 	opAck, opAck, opAck, opAck, opUnsubscribe, opCut, opCut, opDisconnect, opWait, opPing, opRestart, opBroken, opRaw,
-	opManner, opManner,
+	opManner, opManner, opHost,
 }

@@ -40,6 +40,7 @@ const (
 	Read                 // it reads again
 	Late                 // the store does not say that anything holds, until it is asked to again, or a client goes
 	Hold                 // a client does not answer PUBREC and PUBREL by itself any more
+	Host                 // the program in whose process the broker is does something
 )
 
 // Step is one thing that happens.
@@ -50,6 +51,7 @@ type Step struct {
 	Join bool          // Send: in one write with the step before, of the same connection
 	N    int           // Ack: the N-th, from 0, of the messages not acknowledged
 	For  time.Duration // Wait
+	Call *model.Call   // Host
 }
 
 // Script is a conversation of some clients with one broker.
@@ -88,13 +90,17 @@ type Target interface {
 	// Restart stops the broker and starts it again.
 	Restart() error
 	// PowerCut does that without a warning. If there are bytes it first sends them while the disk takes
-	// nothing any more, and returns what the broker has said to that.
-	PowerCut(conn int, raw []byte) (said []byte, err error)
+	// nothing any more, and returns what the broker has said to that, and
+	// whether it has closed the connection.
+	PowerCut(conn int, raw []byte) (said []byte, closed bool, err error)
 	// Stall makes a client read nothing, and Read all that there is.
 	Stall(conn int) error
 	Read(conn int) error
 	// Late makes the broker's store wait before it says that something holds, or go on.
 	Late(waits bool) error
+	// Host makes a call of the program in whose process the broker is. It fails if that is not told what the model
+	// is.
+	Host(call *model.Call, told string) error
 	// Observe waits until nothing more is to be expected, and tells the model what has arrived. The step
 	// is the last one that was carried out.
 	Observe(m *model.Model, step int) (*model.Deviation, error)
@@ -179,6 +185,8 @@ func Run(s *Script, rules model.Rules, t Target) Result {
 			}
 		case Hold:
 			m.Hold(st.Conn)
+		case Host:
+			err = t.Host(st.Call, m.Call(st.Call))
 		}
 		if err != nil {
 			return Result{Step: i, Err: err}
@@ -242,9 +250,9 @@ func powerCut(st *Step, m *model.Model, t Target) (*model.Deviation, error) {
 	}
 	promise := raw != nil && m.Promises(st.Conn, raw)
 	m.PowerCut()
-	said, err := t.PowerCut(st.Conn, raw)
+	said, closed, err := t.PowerCut(st.Conn, raw)
 	if promise && err == nil {
-		return model.BrokenPromise(st.Conn, said), nil
+		return model.BrokenPromise(st.Conn, raw, said, closed), nil
 	}
 	return nil, err
 }

@@ -42,7 +42,9 @@ func TestAnyBytesAreAScript(t *testing.T) {
 
 func TestEncodingIsDecodedAgain(t *testing.T) {
 	s, err := Parse("profile small\nA connect alice keepalive 60\nA subscribe 2 a/+ q1 # q0\nB connect bob clean keepalive 30\n" +
-		"B publish a/b q1 id 5 dup \"m4\"\n& B publish a q0 \"m5\"\nA ack 0\nwait 1m30s\nA cut\nB raw 30 00\nrestart\n")
+		"B publish a/b q1 id 5 dup \"m4\"\n& B publish a q0 \"m5\"\nA ack 0\nwait 1m30s\nA cut\nB raw 30 00\nrestart\n" +
+		"host publish a/b q1 \"m11\"\nhost deliver bob a q0 \"m12\"\nhost offer nobody a q1 \"m13\"\nhost subscribe alice a/# q1\n" +
+		"host unsubscribe alice a/#\nhost disconnect alice\nhost discard bob\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,6 +61,7 @@ func TestMistakesInTextAreReported(t *testing.T) {
 	for _, line := range []string{
 		"profile nobody", "A", "A publish", "A publish a", "A publish a q9 \"x\"", "A publish a q0 \"x\" more", "Z cut", "A cut now",
 		"wait", "wait long", "& A cut", "A raw", "A raw zz", "A connect alice keepalive 70000", "A subscribe 1 a", "restart now",
+		"host", "host sing", "host publish a q0", "host deliver alice a", "host subscribe alice a q2", "host discard alice now",
 	} {
 		if _, err := Parse(line + "\n"); err == nil {
 			t.Errorf("%q is taken", line)

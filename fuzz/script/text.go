@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sampan/fuzz/model"
+	"sampan/packet"
 )
 
 // String writes the script as text, without the answers.
@@ -65,6 +66,8 @@ func (st *Step) String() string {
 			return "power cut"
 		}
 		return "power cut during " + name + " " + PacketText(st.Raw)
+	case Host:
+		return hostText(st.Call)
 	case Stall, Read, Hold, Again:
 		return name + " " + manners[st.Kind]
 	}
@@ -124,6 +127,11 @@ func (s *Script) parseLine(words []string) error {
 	case "watched":
 		s.Watched = true
 		return r.end()
+	case "host":
+		st = Step{Kind: Host, Call: r.host()}
+		if err := r.end(); err != nil {
+			return err
+		}
 	case "power":
 		if r.word() != "cut" {
 			return errWords
@@ -214,7 +222,10 @@ func (r *reader) end() error {
 }
 
 // explainer is a target that does what the model says, and writes it down.
-type explainer struct{ said map[int][]string }
+type explainer struct {
+	said map[int][]string
+	told string // what a program is told by its broker
+}
 
 func (e *explainer) Send(int, []byte) error   { return nil }
 func (e *explainer) Cut(int) error            { return nil }
@@ -224,9 +235,19 @@ func (e *explainer) Late(bool) error          { return nil }
 func (e *explainer) Stall(int) error          { return nil }
 func (e *explainer) Read(int) error           { return nil }
 
-func (e *explainer) PowerCut(int, []byte) ([]byte, error) { return nil, nil }
+func (e *explainer) Host(_ *model.Call, told string) error { e.told = told; return nil }
+
+// PowerCut says what a broker with a disk that takes nothing says to a CONNECT.
+func (e *explainer) PowerCut(int, []byte) ([]byte, bool, error) {
+	p := packet.Connack{Code: packet.RefusedUnavailable}
+	return p.AppendTo(nil), true, nil
+}
 
 func (e *explainer) Observe(m *model.Model, step int) (*model.Deviation, error) {
+	if e.told != "" {
+		e.say(step, "host < "+e.told)
+		e.told = ""
+	}
 	for more := true; more; { // what one client answers may owe another something
 		more = false
 		for i := range Conns {
