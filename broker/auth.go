@@ -68,6 +68,13 @@ type Channel struct {
 // Connections that do not implement it are Plain, or TLS if they are a *tls.Conn.
 type ChannelReporter interface{ Channel() Channel }
 
+// Violation is what a net.Conn's Read fails with if the client has broken a rule of what is between the network and
+// MQTT. The connection ends as ProtocolViolation.
+type Violation struct{ Rule, Detail string }
+
+// Error is both.
+func (v *Violation) Error() string { return v.Detail + " (" + v.Rule + ")" }
+
 // Principal is who a connection has been found to be, and what it may do. The broker does not change it.
 type Principal struct {
 	// Key names the client's session. At most one connection has it at a time: a new one takes over.

@@ -93,8 +93,12 @@ func (c *conn) drain() {
 	}
 }
 
-// lost ends the connection after a read error.
+// lost ends the connection after a read error. A channel may fail with what the client has done wrong.
 func (c *conn) lost(err error) {
+	if v, ok := errors.AsType[*Violation](err); ok {
+		c.stop(&ending{reason: ProtocolViolation, rule: v.Rule, detail: v.Error()})
+		return
+	}
 	e := &ending{reason: ConnectionLost}
 	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 		e.detail = err.Error()

@@ -7,15 +7,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"sampan/broker"
 	"sampan/cmd/internal/address"
@@ -140,31 +137,6 @@ func TestEveryChannelCarriesMQTT(t *testing.T) {
 				t.Error(err)
 			}
 		})
-	}
-}
-
-func TestWebSocketNeedsTheSubprotocol(t *testing.T) {
-	u := serve(t, "ws://127.0.0.1:0/mqtt", listen.Options{}, nil)
-	ctx := context.Background()
-	for _, subprotocols := range [][]string{nil, {"chat"}} {
-		_, response, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{Subprotocols: subprotocols})
-		if err == nil || response.StatusCode != http.StatusBadRequest {
-			t.Errorf("subprotocols %v: %v, %v", subprotocols, response, err)
-		}
-	}
-	ws, _, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{Subprotocols: []string{"chat", "mqttv3.1"}})
-	if err != nil || ws.Subprotocol() != "mqttv3.1" {
-		t.Fatalf("the second subprotocol: %v, %v", ws, err)
-	}
-	ws.CloseNow()
-	elsewhere := u
-	elsewhere.Path = "/elsewhere"
-	if _, response, err := websocket.Dial(ctx, elsewhere.String(), &websocket.DialOptions{Subprotocols: []string{"mqtt"}}); err == nil || response.StatusCode != http.StatusNotFound {
-		t.Errorf("another path: %v, %v", response, err)
-	}
-	plain, err := http.Get("http://" + u.HostPort() + "/mqtt")
-	if err != nil || plain.StatusCode != http.StatusBadRequest {
-		t.Errorf("no WebSocket at all: %v, %v", plain, err)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"sampan/broker"
 )
 
-// subprotocols of MQTT 3.1.1 and 3.1 over WebSocket; the client's first that is here is chosen.
+// subprotocols of MQTT 3.1.1 and 3.1 over WebSocket. The first that the client knows is chosen [MQTT-6.0.0-4].
 var subprotocols = []string{"mqtt", "mqttv3.1"}
 
 // requestBytes bounds the request that asks for a WebSocket.
@@ -53,10 +53,25 @@ func toWebSocket(path string) layer {
 		if err != nil {
 			return nil, err
 		}
-		ws.SetReadLimit(-1) // MQTT packets and WebSocket messages need not line up; the broker limits packets
+		ws.SetReadLimit(-1) // packets and messages need not line up [MQTT-6.0.0-2]; the broker limits packets
 		channel.WebSocket = true
-		return websocket.NetConn(context.Background(), ws, websocket.MessageBinary), nil
+		return binaryMessages{websocket.NetConn(context.Background(), ws, websocket.MessageBinary)}, nil
 	}
+}
+
+// binaryMessages is a WebSocket of such.
+type binaryMessages struct{ net.Conn }
+
+// notBinary is how the error begins with which a message that is not binary is refused: it has no type.
+const notBinary = "unexpected frame type read"
+
+// Read fails with what the standard says of a message that is not binary.
+func (b binaryMessages) Read(p []byte) (int, error) {
+	n, err := b.Conn.Read(p)
+	if err != nil && strings.HasPrefix(err.Error(), notBinary) {
+		err = &broker.Violation{Rule: "MQTT-6.0.0-1", Detail: "a WebSocket message is text: MQTT is sent in binary ones"}
+	}
+	return n, err
 }
 
 // asked lists the subprotocols that a request asks for.

@@ -1,0 +1,117 @@
+package listen_test
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"sampan/broker"
+	"sampan/broker/brokertest"
+	"sampan/cmd/internal/listen"
+	"sampan/packet"
+)
+
+// The client must ask for MQTT [MQTT-6.0.0-3], and gets it by its newest name [MQTT-6.0.0-4].
+func TestWebSocketNeedsTheSubprotocol(t *testing.T) {
+	u := serve(t, "ws://127.0.0.1:0/mqtt", listen.Options{}, nil)
+	ctx := context.Background()
+	for _, subprotocols := range [][]string{nil, {"chat"}} {
+		_, response, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{Subprotocols: subprotocols})
+		if err == nil || response.StatusCode != http.StatusBadRequest {
+			t.Errorf("subprotocols %v: %v, %v", subprotocols, response, err)
+		}
+	}
+	for _, c := range []struct{ asked, got string }{{"mqtt", "mqtt"}, {"chat, mqttv3.1", "mqttv3.1"}, {"mqttv3.1, mqtt", "mqtt"}} {
+		ws, _, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{Subprotocols: strings.Split(c.asked, ", ")})
+		if err != nil || ws.Subprotocol() != c.got {
+			t.Fatalf("subprotocols %s: %v, %v", c.asked, ws, err)
+		}
+		ws.CloseNow()
+	}
+	elsewhere := u
+	elsewhere.Path = "/elsewhere"
+	if _, response, err := websocket.Dial(ctx, elsewhere.String(), &websocket.DialOptions{Subprotocols: []string{"mqtt"}}); err == nil || response.StatusCode != http.StatusNotFound {
+		t.Errorf("another path: %v, %v", response, err)
+	}
+	plain, err := http.Get("http://" + u.HostPort() + "/mqtt")
+	if err != nil || plain.StatusCode != http.StatusBadRequest {
+		t.Errorf("no WebSocket at all: %v, %v", plain, err)
+	}
+}
+
+// upgraded is a WebSocket at the edge.
+func upgraded(t *testing.T, e *edge, ctx context.Context) *websocket.Conn {
+	t.Helper()
+	ws, _, err := websocket.Dial(ctx, e.urls["ws://127.0.0.1:0"].String(), &websocket.DialOptions{Subprotocols: []string{"mqtt"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ws.CloseNow() })
+	return ws
+}
+
+// Packets may be cut anywhere, and several may come in one message [MQTT-6.0.0-2]. What the broker sends is binary
+// [MQTT-6.0.0-1].
+func TestWebSocketMessagesAndPacketsNeedNotLineUp(t *testing.T) {
+	e := newEdge(t, broker.Options{}, listen.Options{}, "ws://127.0.0.1:0")
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	ws := upgraded(t, e, ctx)
+	connect := brokertest.ConnectPacket("cut").AppendTo(nil)
+	subscribe := packet.Subscribe{ID: 1}
+	subscribe.Add([]byte("a"), 1)
+	rest := packet.AppendPingreq(subscribe.AppendTo(nil))
+	var messages [][]byte
+	for i := range connect[:len(connect)-1] {
+		messages = append(messages, connect[i:i+1])
+	}
+	messages = append(messages, nil, append(connect[len(connect)-1:], rest...)) // the end of one and two more
+	for _, m := range messages {
+		if err := ws.Write(ctx, websocket.MessageBinary, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	connack, suback := packet.Connack{}, packet.Suback{ID: 1, Codes: []byte{1}}
+	want := packet.AppendPingresp(suback.AppendTo(connack.AppendTo(nil)))
+	for got := []byte(nil); !bytes.Equal(got, want); {
+		kind, m, err := ws.Read(ctx)
+		if got = append(got, m...); err != nil || kind != websocket.MessageBinary || !bytes.HasPrefix(want, got) {
+			t.Fatalf("got % x, a %v, %v; want % x", got, kind, err, want)
+		}
+	}
+}
+
+// A message that is not binary ends the connection [MQTT-6.0.0-1], before CONNECT and behind it, and is told as what it
+// is.
+func TestWebSocketMessageThatIsNotBinary(t *testing.T) {
+	e := newEdge(t, broker.Options{}, listen.Options{}, "ws://127.0.0.1:0")
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	first, later := upgraded(t, e, ctx), upgraded(t, e, ctx)
+	if err := later.Write(ctx, websocket.MessageBinary, brokertest.ConnectPacket("late").AppendTo(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := later.Read(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for client, ws := range map[string]*websocket.Conn{"": first, "late": later} {
+		if err := ws.Write(ctx, websocket.MessageText, brokertest.ConnectPacket("text").AppendTo(nil)); err != nil {
+			t.Fatal(err)
+		}
+		if _, m, err := ws.Read(ctx); websocket.CloseStatus(err) != websocket.StatusUnsupportedData {
+			t.Errorf("client %q: % x, %v", client, m, err)
+		}
+		kind := broker.Disconnected
+		if client == "" {
+			kind = broker.Refused
+		}
+		if ev := e.Events.WaitFor(t, kind, client); ev.Reason != broker.ProtocolViolation || ev.Rule != "MQTT-6.0.0-1" {
+			t.Errorf("client %q: %+v", client, ev)
+		}
+	}
+}
