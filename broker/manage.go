@@ -183,6 +183,19 @@ func (b *Broker) RemoveSubscription(key, filter string) bool {
 	return b.withSession(key, func(cl *client) { cl.unsubscribeOne(filter) })
 }
 
+// RemoveSubscriptions removes those of a session's subscriptions that which says, whether its client is connected or
+// not, and returns how many. which must not call the broker.
+func (b *Broker) RemoveSubscriptions(key string, which func(filter string) bool) (removed int) {
+	b.withSession(key, func(cl *client) {
+		for _, filter := range slices.Collect(cl.session.Filters()) {
+			if which(filter) && cl.unsubscribeOne(filter) {
+				removed++
+			}
+		}
+	})
+	return removed
+}
+
 func (b *Broker) withSession(key string, f func(*client)) bool {
 	cl, _ := b.clients.acquire(b, key, false, 0)
 	if cl == nil {

@@ -23,6 +23,7 @@ type Broker interface {
 	Disconnect(key, why string) bool
 	AddSubscription(key, filter string, qos byte) bool
 	RemoveSubscription(key, filter string) bool
+	RemoveSubscriptions(key string, which func(filter string) bool) int
 }
 
 // Options configure a Service. Zero values mean the platform's numbers.
@@ -230,9 +231,14 @@ func (g *gateway) setOnline(change func(map[Name]*permission.Compiled)) {
 func (s *Service) Disconnected(productKey, deviceName string) {
 	s.mu.Lock()
 	g := s.gateways[Name{productKey, deviceName}]
-	var gone []Name
+	var gone, lost []Name
 	if g != nil {
 		gone = s.offline(g)
+		for _, n := range gone {
+			if s.owner[n] != g {
+				lost = append(lost, n)
+			}
+		}
 		if len(g.topology) == 0 {
 			s.forget(g)
 		}
@@ -241,16 +247,22 @@ func (s *Service) Disconnected(productKey, deviceName string) {
 	for _, n := range gone {
 		s.changed(n, g.name, false)
 	}
+	for _, n := range lost {
+		s.revoke(g.name, n)
+	}
 }
 
 // Connected says that a device has connected by itself: it is not reached through a gateway any more.
 func (s *Service) Connected(productKey, deviceName string) {
 	n := Name{productKey, deviceName}
 	s.mu.RLock()
-	through := s.through[n]
+	through, owner := s.through[n], s.owner[n]
 	s.mu.RUnlock()
 	if through != nil && s.end(through, n, false) {
 		s.tell(through, n, envelope.SameDevice)
+	}
+	if owner != nil {
+		s.revoke(owner.name, n)
 	}
 }
 
@@ -346,6 +358,9 @@ func (s *Service) inform(owner, through *gateway, n Name, path string, status in
 	}
 	if through != nil && s.end(through, n, true) {
 		s.tell(through, n, code)
+	}
+	if owner != nil && code != 0 {
+		s.revoke(owner.name, n)
 	}
 }
 

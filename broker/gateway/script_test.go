@@ -28,6 +28,7 @@ type site struct {
 	*gateway.Service
 	registry *device.Registry
 	lines    []string
+	between  func() // called in a login between the signatures and the sessions
 }
 
 func (s *site) note(format string, args ...any) {
@@ -56,6 +57,14 @@ func (s *site) AddSubscription(key, filter string, qos byte) bool {
 	s.note("! %s: + %s", key, filter)
 	return true
 }
+func (s *site) RemoveSubscriptions(key string, which func(filter string) bool) int {
+	for _, n := range []string{"sub/dev1", "sub/dev2", "sub/dev3", "sub/dev4"} {
+		if which("/" + n + "/get") {
+			s.note("! %s: - everything of %s", key, n)
+		}
+	}
+	return 0
+}
 func (s *site) RemoveSubscription(key, filter string) bool {
 	s.note("! %s: - %s", key, filter)
 	return true
@@ -75,13 +84,16 @@ func start(t *testing.T) *site {
 			}
 		}
 	}
-	make(device.ProductSpec{Key: "gateway", Name: "gateways"}, "gw-1", "gw-2")
+	make(device.ProductSpec{Key: "gateway", Name: "gateways", NodeType: device.Gateway}, "gw-1", "gw-2")
 	make(device.ProductSpec{Key: "sub", Name: "sub-devices", DynamicRegistration: true}, "dev1", "dev2", "dev3", "dev4")
 	limits := quota.Platform()
 	limits.SubDevices = 3
 	s.Service = gateway.New(gateway.Options{
 		Registry: s.registry, Quantities: limits, Logger: slog.New(slog.DiscardHandler),
 		Permissions: func(d *device.Device) *permission.Compiled {
+			if s.between != nil {
+				s.between()
+			}
 			return permission.NewTable(d.Product(), permission.Options{}).For(d.Product().Key, string(d.Name()), false)
 		},
 		Key: func(productKey, deviceName string) string { return productKey + "/" + deviceName },
@@ -149,7 +161,7 @@ func (s *site) happens(t *testing.T, words []string) {
 		s.Deleted(productKey, deviceName, id)
 	case "refused":
 		g, name, _ := strings.Cut(words[1], "/")
-		s.Refused(g, name, n)
+		s.Refused(g, name, n, []byte("/sys/"+n.String()+"/thing/event/property/post"))
 	case "notify":
 		if err := s.NotifyAdd(gateway.Name{ProductKey: "gateway", DeviceName: "gw-1"}, n); err != nil {
 			t.Fatal(err)
@@ -169,8 +181,9 @@ func (s *site) carryOut(t *testing.T, line string) (lines []string) {
 		s.happens(t, strings.Fields(line[2:]))
 	case strings.HasPrefix(line, "> "):
 		topic, payload, _ := strings.Cut(line[2:], " ")
-		from := new(broker.Principal)
+		from := &broker.Principal{Key: "gateway/gw-1"}
 		if strings.Contains(topic, "gw-2") {
+			from.Key = "gateway/gw-2"
 			from.Subscriptions = []session.Subscription{{Filter: "of its own"}} // _ss=1
 		}
 		p := &packet.Publish{Topic: []byte(topic), Payload: []byte(signedPart.ReplaceAllStringFunc(payload, sign))}
@@ -192,3 +205,18 @@ var generated = regexp.MustCompile(`("deviceSecret":")[0-9A-Za-z]{32}"`)
 
 // secretless hides what was generated.
 func secretless(line string) string { return generated.ReplaceAllString(line, `$1(32 characters)"`) }
+
+// A sub-device that is disabled or deleted while it logs in is not logged in afterwards.
+func TestWhoIsDisabledWhileItLogsIn(t *testing.T) {
+	for _, happens := range []string{"disabled", "deleted"} {
+		t.Run(happens, func(t *testing.T) {
+			s := start(t)
+			s.carryOut(t, `> /sys/gateway/gw-1/thing/topo/add {"id":"1","params":[$(dev1)]}`)
+			s.between = func() { s.happens(t, []string{happens, "sub/dev1"}) }
+			s.carryOut(t, `> /ext/session/gateway/gw-1/combine/login {"id":"2","params":$(dev1)}`)
+			if through, online := s.Through("sub", "dev1"); online {
+				t.Errorf("it is logged in through %s", through)
+			}
+		})
+	}
+}

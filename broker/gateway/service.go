@@ -27,7 +27,11 @@ func (s *Service) Intercept(from *broker.Principal, p *packet.Publish) bool {
 	}
 	r, code := envelope.Parse(p.Payload)
 	message, data := "", any(nil)
-	if code == envelope.OK {
+	switch {
+	case code != envelope.OK:
+	case from.Key != s.opts.Key(g.ProductKey, g.DeviceName):
+		code, message = envelope.RequestError, "a sub-device has none of its own"
+	default:
 		code, message, data = s.handle(g, what, r.Params, len(from.Subscriptions) > 0)
 	}
 	if method, isThing := strings.CutPrefix(what, "thing/"); isThing {
@@ -62,8 +66,10 @@ func (s *Service) handle(g Name, what string, params json.RawMessage, auto bool)
 		s.mu.Lock()
 		code, data = envelope.OK, s.subDevices(g)
 		s.mu.Unlock()
-	case "thing/sub/register", "thing/proxy/provisioning/product_register":
-		code, data = s.register(g, params)
+	case "thing/sub/register":
+		code, message, data = s.register(g, params)
+	case "thing/proxy/provisioning/product_register":
+		code, message, data = s.registerProxied(g, params)
 	case "thing/sub/unregister":
 		code, data = s.unregister(g, params)
 	case "thing/list/found":

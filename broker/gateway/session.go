@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"strconv"
 	"strings"
@@ -80,7 +81,26 @@ func (s *Service) login(g Name, auto bool, list []signed) (envelope.Code, string
 		}
 		s.changed(n, g, true)
 	}
+	for i := range list {
+		s.recheck(through, list[i].Name)
+	}
 	return envelope.OK, ""
+}
+
+// recheck logs a sub-device out again that was disabled or deleted while it logged in: who did so has not found it
+// here.
+func (s *Service) recheck(through *gateway, n Name) {
+	d, err := s.opts.Registry.Device(n.ProductKey, n.DeviceName)
+	code := envelope.OK
+	switch {
+	case err != nil:
+		code = envelope.DeviceDeleted
+	case d.Status() == device.Disabled:
+		code = envelope.DeviceDisabled
+	}
+	if code != envelope.OK && s.end(through, n, true) {
+		s.tell(through, n, code)
+	}
 }
 
 // tooLong reports whether a batch of logins or logouts has too many sub-devices.
@@ -162,9 +182,26 @@ func (s *Service) withdraw(g *gateway, n Name, grant *permission.Compiled) {
 	s.broker.Reauthorize(key)
 }
 
+// revoke takes the subscriptions to a sub-device's topics away that a gateway has made when it was logged in through it.
+// A gateway that is not there keeps them with its session, since messages wait for its sub-devices as they do for
+// itself, and would go on hearing of a device that is not its own any more. One that is there loses what it may not have
+// in withdraw.
+func (s *Service) revoke(g, n Name) {
+	s.broker.RemoveSubscriptions(s.opts.Key(g.ProductKey, g.DeviceName), func(filter string) bool {
+		t := permission.Classify([]byte(filter))
+		return string(t.ProductKey) == n.ProductKey && string(t.DeviceName) == n.DeviceName
+	})
+}
+
 // Refused says that a gateway has published for a device that is not logged in through it. If the device is
-// one of its sub-devices, it is told so on /ext/error (520).
-func (s *Service) Refused(productKey, deviceName string, sub Name) {
+// one of its sub-devices, it is told so on /ext/error (520), but not if it answers what it was told of the device, which
+// had ended the session.
+func (s *Service) Refused(productKey, deviceName string, sub Name, topic []byte) {
+	for _, answer := range [...]string{"/thing/disable_reply", "/thing/enable_reply", "/thing/delete_reply"} {
+		if bytes.HasSuffix(topic, []byte(answer)) {
+			return
+		}
+	}
 	s.mu.RLock()
 	g := s.gateways[Name{productKey, deviceName}]
 	known := g != nil && s.owner[sub] == g && s.through[sub] != g

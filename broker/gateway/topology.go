@@ -47,6 +47,9 @@ func (s *Service) verify(d *signed) (dev device.Device, code envelope.Code) {
 	if err != nil {
 		return dev, envelope.NoDevice
 	}
+	if dev.Product().AuthType != device.BySecret {
+		return dev, envelope.BadSign // its secret proves nothing
+	}
 	content := credential.Content{
 		ClientID: []byte(d.ClientID), DeviceName: []byte(d.DeviceName), ProductKey: []byte(d.ProductKey),
 	}
@@ -92,6 +95,11 @@ func (s *Service) addTopology(g Name, params json.RawMessage) (envelope.Code, an
 	}
 	for old, subs := range before {
 		s.notify(Remove, old, subs...)
+		for _, n := range subs {
+			if through, online := s.Through(n.ProductKey, n.DeviceName); !online || through != old {
+				s.revoke(old, n)
+			}
+		}
 	}
 	s.notify(Add, g, names...)
 	return envelope.OK, names
@@ -137,7 +145,7 @@ func (s *Service) deleteTopology(g Name, params json.RawMessage) (envelope.Code,
 	if code != envelope.OK {
 		return code, nil
 	}
-	if err := s.removeTopology(g, list); err != nil {
+	if err := s.removeTopology(g, list, false); err != nil {
 		s.opts.Logger.Error("a topology cannot be changed", "gateway", g.String(), "error", err)
 		return envelope.SystemError, nil
 	}
@@ -146,13 +154,14 @@ func (s *Service) deleteTopology(g Name, params json.RawMessage) (envelope.Code,
 
 // RemoveTopology takes devices out of a gateway's topology, and returns when that holds.
 func (s *Service) RemoveTopology(g Name, subs ...Name) error {
-	if err := s.removeTopology(g, subs); err != nil {
+	if err := s.removeTopology(g, subs, true); err != nil {
 		return err
 	}
 	return s.ledger.Wait()
 }
 
-func (s *Service) removeTopology(g Name, subs []Name) error {
+// removeTopology takes devices out of a topology. tell says that the gateway is told of those that were logged in.
+func (s *Service) removeTopology(g Name, subs []Name, tell bool) error {
 	s.mu.Lock()
 	from := s.gateways[g]
 	if from == nil {
@@ -174,7 +183,12 @@ func (s *Service) removeTopology(g Name, subs []Name) error {
 	s.mu.Unlock()
 	s.notify(Remove, g, removed...)
 	for _, n := range subs {
-		s.end(from, n, true)
+		if s.end(from, n, true) && tell {
+			s.tell(from, n, envelope.NoTopology)
+		}
+	}
+	for _, n := range removed {
+		s.revoke(g, n)
 	}
 	return nil
 }
@@ -217,66 +231,6 @@ func (s *Service) ask(g Name, path string, params any) error {
 		err = ErrNotConnected
 	}
 	return err
-}
-
-// register gives secrets to sub-devices of products that allow dynamic registration, made if they are new. A
-// gateway may ask again for those in its topology; others must not have been active yet.
-func (s *Service) register(g Name, params json.RawMessage) (envelope.Code, any) {
-	list, code := readList[Name](params)
-	if code != envelope.OK {
-		return code, nil
-	}
-	if over(len(list), s.limits.SubRegisterBatch) {
-		s.opts.Meter.Refused("sub-register-batch", g.String(), int64(s.limits.SubRegisterBatch), int64(len(list)))
-		return envelope.TooOften, nil
-	}
-	type registered struct {
-		Name
-		DeviceSecret string `json:"deviceSecret"`
-		IotID        string `json:"iotId"`
-	}
-	out := make([]registered, 0, len(list))
-	for _, n := range list {
-		d, code := s.registerOne(g, n)
-		if code != envelope.OK {
-			return code, nil
-		}
-		out = append(out, registered{n, string(d.Secret()), d.IotID()})
-	}
-	return envelope.OK, out
-}
-
-func (s *Service) registerOne(g, n Name) (d device.Device, code envelope.Code) {
-	p, err := s.opts.Registry.Product(n.ProductKey)
-	if err != nil {
-		return d, envelope.NoProduct
-	}
-	if !p.DynamicRegistration {
-		return d, envelope.NoRegistration
-	}
-	s.mu.RLock()
-	owner := s.owner[n]
-	s.mu.RUnlock()
-	if owner != nil && owner.name != g {
-		return d, envelope.BoundElsewhere
-	}
-	d, err = s.opts.Registry.Device(n.ProductKey, n.DeviceName)
-	if errors.Is(err, device.ErrNoDevice) {
-		d, err = s.opts.Registry.CreateDevice(n.ProductKey, device.DeviceSpec{Name: n.DeviceName})
-	}
-	switch {
-	case errors.Is(err, device.ErrInvalid):
-		return d, envelope.BadName
-	case errors.Is(err, device.ErrExists): // made by somebody else just now
-		return d, envelope.BoundElsewhere
-	case err != nil:
-		return d, envelope.SystemError
-	case d.Status() == device.Disabled:
-		return d, envelope.Forbidden
-	case owner == nil && d.Status() != device.Unactivated:
-		return d, envelope.AlreadyActive
-	}
-	return d, envelope.OK
 }
 
 // unregister forgets nothing: it takes the devices out of every topology and logs them out.

@@ -154,8 +154,6 @@ func TestCodesOfTopologyAndLogin(t *testing.T) {
 		{"an empty batch", combine("gw-a", "batch_login"), map[string]any{"deviceList": []any{}}, 460},
 		{"a batch all or nothing", combine("gw-a", "batch_login"), map[string]any{"deviceList": []any{signedSub("sub1", subSecret), signedSub("sub3", subSecret)}}, 6401},
 		{"a batch", combine("gw-a", "batch_login"), map[string]any{"signMethod": "hmacSha1", "deviceList": []any{signedSub("sub1", subSecret), signedSub("sub2", subSecret)}}, 200},
-		{"registration that is off", "/sys/" + productKey + "/gw-a/thing/sub/register", []any{named("sub9")}, 6288},
-		{"registration of too many", "/sys/" + productKey + "/gw-a/thing/sub/register", []any{named("a"), named("b"), named("c")}, 428},
 	} {
 		if code := ask(t, c, test.topic, test.params); code != test.code {
 			t.Errorf("%s: %d, want %d", test.name, code, test.code)

@@ -32,7 +32,7 @@ func (d *Device) MayPublish(topic []byte) broker.Verdict {
 		if sub := d.sub(t); sub != nil {
 			v = sub.MayPublish(topic)
 		} else if len(t.DeviceName) > 0 && d.platform != nil {
-			d.platform.gateways.Refused(d.ProductKey, d.DeviceName, gateway.Name{ProductKey: string(t.ProductKey), DeviceName: string(t.DeviceName)})
+			d.platform.gateways.Refused(d.ProductKey, d.DeviceName, gateway.Name{ProductKey: string(t.ProductKey), DeviceName: string(t.DeviceName)}, topic)
 		}
 	}
 	out := verdict(v)
