@@ -40,6 +40,7 @@ type Broker struct {
 	outboundBytes atomic.Int64  // that wait for sockets which do not take them
 	connections   atomic.Uint64 // numbers given
 	names         atomic.Uint64 // unique keys given
+	losses        atomic.Uint64 // how often a client has lost subscriptions
 	storeError    sync.Once
 	closeStore    sync.Once
 	storeClosed   chan error // has what Close returned, then closed

@@ -24,6 +24,7 @@ type client struct {
 	sessionID atomic.Uint64            // of a session that a store keeps, or 0. Changed with mu held
 	handler   *inbox                   // for an in-process subscriber; set once
 	drops     atomic.Uint64            // QoS 1 messages dropped
+	lost      atomic.Uint64            // Broker.losses when it lost a subscription last. Changed with mu held
 
 	mu      sync.Mutex // guards what follows; held around the topic tree's and an outbound's lock
 	session *session.Session
@@ -143,8 +144,11 @@ func (cl *client) endSession() {
 	}
 	b := cl.broker
 	b.deadlines.Cancel(&cl.expiry)
-	b.tree.RemoveAll(cl, s.Filters())
-	b.stats.subscriptions.Add(-int64(s.SubscriptionCount()))
+	if n := s.SubscriptionCount(); n > 0 {
+		b.tree.RemoveAll(cl, s.Filters())
+		b.stats.subscriptions.Add(-int64(n))
+		cl.lose()
+	}
 	b.stats.sessions.Add(-1)
 	s.Close()
 	cl.flushSession(s)

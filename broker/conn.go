@@ -46,6 +46,7 @@ type conn struct {
 	aliveFor   atomic.Int64 // nanoseconds of silence that end the connection; -1: CONNECT has not come yet
 	endsAt     int64        // when the connection's lifetime is over, in the ticker's nanoseconds; 0: never
 	lastRead   atomic.Int64 // when a packet came in, in the ticker's nanoseconds
+	busy       atomic.Bool  // nothing is read from the client
 	lastPacket packet.Type
 	exhausted  bool // all that the client had sent was handled when the connection ended
 	deadline   deadline.Item
@@ -161,12 +162,20 @@ func (c *conn) Closed() {
 func (c *conn) waitForClient(t *netx.Turn) {
 	if c.out.mustDrain() {
 		t.Leave()
-		c.out.waitForRoom()
+		c.unread(c.out.waitForRoom)
 	}
 	if most := c.mostUnacknowledged(); c.answers.tooMany(most) {
 		t.Leave()
-		c.answers.waitForStore(most)
+		c.unread(func() { c.answers.waitForStore(most) })
 	}
+}
+
+// unread waits while nothing is read from the client. Its keep-alive stands still: what it sends meanwhile nobody sees.
+func (c *conn) unread(wait func()) {
+	c.busy.Store(true)
+	wait()
+	c.lastRead.Store(c.broker.ticker.Nanos())
+	c.busy.Store(false)
 }
 
 // mostUnacknowledged is how many of the client's messages may wait for the store; 0: any number.
@@ -233,10 +242,12 @@ func (c *conn) pause(t *netx.Turn, d time.Duration) {
 		return
 	}
 	t.Leave()
-	select {
-	case <-c.broker.after(d):
-	case <-c.gone.closed():
-	}
+	c.unread(func() {
+		select {
+		case <-c.broker.after(d):
+		case <-c.gone.closed():
+		}
+	})
 }
 
 // handshaker is a net.Conn that has something to do before it carries MQTT.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -458,4 +459,21 @@ func TestDisconnect(t *testing.T) {
 	if kinds := b.Events.All(); slices.ContainsFunc(kinds, func(e broker.Event) bool { return e.Reason == broker.ProtocolViolation }) {
 		t.Errorf("events %+v", kinds)
 	}
+}
+
+// MQTT-3.2.2-4: Session Present is 0 in a refusal also if the client has a session.
+func TestRefusalOfAClientWithASession(t *testing.T) {
+	var refuse atomic.Bool
+	b := brokertest.Start(t, broker.Options{Profile: broker.Open, Authenticator: authenticate(func(r *broker.ConnectRequest) (*broker.Principal, error) {
+		if refuse.Load() {
+			return nil, &broker.Refusal{Code: packet.RefusedNotAuthorized, Rule: "no"}
+		}
+		return &broker.Principal{Key: r.ClientID}, nil
+	})})
+	b.Connect("c", brokertest.Persistent).Disconnect()
+	refuse.Store(true)
+	c := b.Dial()
+	c.Send(brokertest.ConnectPacket("c", brokertest.Persistent))
+	c.Expect(&packet.Connack{Code: packet.RefusedNotAuthorized})
+	c.ExpectClosed()
 }

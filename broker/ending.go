@@ -41,6 +41,9 @@ func (c *conn) Due(now int64) int64 {
 		return 0
 	}
 	last := c.lastRead.Load()
+	if c.busy.Load() {
+		last = now // it is not the client that says nothing
+	}
 	if at := last + min(int64(limit), never-last); at > now {
 		if c.endsAt != 0 {
 			at = min(at, c.endsAt)
@@ -86,7 +89,7 @@ func (c *conn) drain() {
 	if c.end.CompareAndSwap(nil, &ending{reason: ShuttingDown}) {
 		c.gone.close()
 		c.answers.release()
-		if c.out.closeAfterWrite() {
+		if c.out.closeAfterWrite(true) {
 			c.out.close()
 			c.closeSocket()
 		}
@@ -141,7 +144,7 @@ func (c *conn) finish(t *netx.Turn) {
 	}
 	reason := c.end.Load().reason
 	answered := reason.answered(c.client != nil)
-	written := answered && c.out.closeAfterWrite()
+	written := answered && c.out.closeAfterWrite(false)
 	c.mayWait()
 	c.cleanUp()
 	c.done.close()
@@ -155,6 +158,7 @@ func (c *conn) finish(t *netx.Turn) {
 	case answered:
 		t.Leave()
 		c.out.waitUntilClosed() // by whoever writes what is left
+		c.linger()
 	}
 	c.broker.forget(c)
 }
@@ -170,8 +174,8 @@ func (r Reason) answered(accepted bool) bool {
 func (c *conn) linger() {
 	defer c.out.socket.Close()
 	defer c.out.close()
-	if c.socket != nil && c.socket.CloseWrite() == nil {
-		c.socket.Drain(lingerBytes, lingerTime)
+	if c.out.socket.CloseWrite() == nil {
+		c.out.socket.Drain(lingerBytes, lingerTime)
 	}
 }
 

@@ -16,6 +16,8 @@ type route struct {
 	topic   []byte
 	matches topictree.Matches[*client]
 	stored  []session.ID // of the receivers whose session a store keeps
+	losses  uint64       // Broker.losses before it was matched, or found to be right still
+	direct  bool         // to one client, whatever it has subscribed to
 }
 
 // routes is the routes that a publisher has used last.
@@ -31,7 +33,10 @@ const keepRoutes = 4
 func (rs *routes) find(b *Broker, topic []byte) *route {
 	for _, r := range rs.recent {
 		if bytes.Equal(r.topic, topic) {
-			if !b.tree.Current(&r.matches, topic) {
+			losses := b.losses.Load()
+			if b.tree.Current(&r.matches, topic) {
+				r.losses = losses
+			} else {
 				r.match(b)
 			}
 			return r
@@ -51,13 +56,14 @@ func (rs *routes) find(b *Broker, topic []byte) *route {
 }
 
 func (r *route) match(b *Broker) {
+	r.losses = b.losses.Load()
 	b.tree.Match(r.topic, &r.matches)
 	r.stored = r.stored[:0]
 	lower := b.opts.DeliveredQoS == LowerQoS
 	for _, chunk := range r.matches.Chunks() {
 		for i := range chunk {
 			if e := &chunk[i]; e.QoS > 0 || !lower {
-				if id := e.Subscriber.sessionID.Load(); id != 0 {
+				if id := e.Subscriber.sessionID.Load(); id != 0 && e.Subscriber.subscribes(r) {
 					r.stored = append(r.stored, session.ID(id))
 				}
 			}
@@ -102,9 +108,9 @@ func (b *Broker) deliver(r *run, to *route, from *batch) (stored bool, err error
 			case e.Subscriber.handler != nil:
 				e.Subscriber.handler.put(r)
 			case r.qos == 0 || lower && e.QoS == 0:
-				sent[0] += e.Subscriber.deliverQoS0(r, from)
+				sent[0] += e.Subscriber.deliverQoS0(r, to, from)
 			default:
-				sent[1] += e.Subscriber.deliverQoS1(r, expires, stored, from)
+				sent[1] += e.Subscriber.deliverQoS1(r, to, expires, from)
 			}
 		}
 	}
@@ -126,11 +132,14 @@ func (b *Broker) messageExpiry() session.Time {
 
 // deliverQoS0 hands a run to a client's outbound, or as many of its packets as there is room for, and
 // returns how many.
-func (cl *client) deliverQoS0(r *run, from *batch) uint64 {
+func (cl *client) deliverQoS0(r *run, to *route, from *batch) uint64 {
 	n := uint64(len(r.frames))
 	out := cl.out.Load()
 	if out == nil {
 		cl.broker.stats.reasons[DropOffline].Add(n)
+		return 0
+	}
+	if !to.direct && !cl.subscribes(to) {
 		return 0
 	}
 	p := r.atQoS0()
@@ -160,7 +169,7 @@ func (cl *client) deliverQoS0(r *run, from *batch) uint64 {
 
 // deliverQoS1 gives each message of a run an identifier and hands it to the client's outbound, as far as
 // window and outbound allow; the rest waits in the session. It returns how many were handed over.
-func (cl *client) deliverQoS1(r *run, expires session.Time, stored bool, from *batch) uint64 {
+func (cl *client) deliverQoS1(r *run, to *route, expires session.Time, from *batch) uint64 {
 	if cl.sessionID.Load() != 0 && cl.broker.storeMayWait() {
 		from.leave() // it notes what was sent
 	}
@@ -172,9 +181,7 @@ func (cl *client) deliverQoS1(r *run, expires session.Time, stored bool, from *b
 		return 0
 	}
 	keep := s.Persistent()
-	if keep && !stored {
-		// The session became one that is stored after the match; its client had no connection in
-		// between that could have subscribed, so the message was not for this session.
+	if !cl.meant(to, keep) {
 		cl.mu.Unlock()
 		return 0
 	}
@@ -212,4 +219,47 @@ func (cl *client) deliverQoS1(r *run, expires session.Time, stored bool, from *b
 	cl.mu.Unlock()
 	cl.report(drops, from)
 	return sent
+}
+
+// A route says who had subscribed when it was matched. Until a message reaches a client, which may take as long as the
+// store does, the client may have unsubscribed [MQTT-3.10.4-2], or have another session, for which it has asked for
+// nothing [MQTT-3.1.2-6]. Who has lost a subscription since is looked at once more.
+
+// lose notes that the client has lost subscriptions. It is called when the topic tree does not have them any more, with
+// mu held.
+func (cl *client) lose() { cl.lost.Store(cl.broker.losses.Add(1)) }
+
+// subscribes reports whether the client still has a subscription that matches a route's topic.
+func (cl *client) subscribes(to *route) bool {
+	if cl.lost.Load() <= to.losses {
+		return true
+	}
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return cl.matches(to)
+}
+
+// meant reports whether a message of QoS 1 is for the client's session: what the store has in its queue is, also if the
+// subscription is gone since. Called with mu held.
+func (cl *client) meant(to *route, keep bool) bool {
+	switch {
+	case !to.direct && cl.lost.Load() <= to.losses:
+		return true
+	case keep:
+		return slices.Contains(to.stored, session.ID(cl.sessionID.Load()))
+	}
+	return to.direct || cl.matches(to)
+}
+
+// matches asks the session itself. Called with mu held.
+func (cl *client) matches(to *route) bool {
+	if cl.session == nil {
+		return false
+	}
+	for filter := range cl.session.Filters() {
+		if filterMatches(filter, string(to.topic)) {
+			return true
+		}
+	}
+	return false
 }

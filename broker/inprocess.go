@@ -60,7 +60,7 @@ func (b *Broker) Deliver(ctx context.Context, key, topic string, payload []byte,
 		return err
 	}
 	if qos == 0 {
-		if cl.deliverQoS0(r, &w.batch) == 0 {
+		if cl.deliverQoS0(r, &route{direct: true}, &w.batch) == 0 {
 			if err = ErrOffline; cl.out.Load() != nil {
 				err = ErrFull
 			}
@@ -69,12 +69,13 @@ func (b *Broker) Deliver(ctx context.Context, key, topic string, payload []byte,
 		}
 		return b.dispatch(ctx, w, false, err)
 	}
-	expires := b.messageExpiry()
+	expires, to := b.messageExpiry(), route{direct: true}
 	if id != 0 {
-		err = b.store.Append(r.message(0, expires), []session.ID{session.ID(id)})
+		to.stored = []session.ID{session.ID(id)}
+		err = b.store.Append(r.message(0, expires), to.stored)
 	}
 	if err == nil {
-		b.stats.sent[1].Add(cl.deliverQoS1(r, expires, id != 0, &w.batch))
+		b.stats.sent[1].Add(cl.deliverQoS1(r, &to, expires, &w.batch))
 	}
 	return b.dispatch(ctx, w, id != 0, err)
 }

@@ -23,6 +23,10 @@ type ClientInfo struct {
 	QueuedCount   int
 	QueuedBytes   int64
 	InFlight      int
+
+	// HeldUp says that nothing is read from the client at this moment: it does not take its answers, is over its
+	// quota, or too many of its messages wait for the store.
+	HeldUp bool
 }
 
 // Client describes the client with this key. It reports false if there is no such session.
@@ -56,6 +60,7 @@ func (cl *client) info() (ClientInfo, bool) {
 	if c := cl.conn; c != nil {
 		i.Connected, i.ClientID, i.Addr, i.Level = true, c.clientID, c.addr(), c.level
 		i.LastPacket = time.Duration(cl.broker.ticker.Nanos() - c.lastRead.Load())
+		i.HeldUp = c.busy.Load()
 		if alive := c.aliveFor.Load(); alive < never {
 			i.KeepAlive = time.Duration(alive) * 2 / 3
 		}

@@ -37,7 +37,8 @@ type outbound struct {
 	shared   int   // of these, how many count in Broker.outboundBytes
 	starved  bool  // QoS 1 messages wait in the session for room here
 	closed   bool
-	closing  bool // close the socket when everything is written
+	closing  bool // close it when everything is written
+	keepOpen bool // but not the socket
 	writing  bool // the writer goroutine was started
 	wake     chan struct{}
 	roomMade func()        // called by the writer goroutine when there is room again
@@ -439,15 +440,15 @@ func (o *outbound) close() {
 	}
 }
 
-// closeAfterWrite closes the socket once everything that waits is written. It reports whether that is
-// already so.
-func (o *outbound) closeAfterWrite() (done bool) {
+// closeAfterWrite closes the outbound once everything that waits is written, and the socket with it unless the caller
+// does that. It reports whether everything is written already, and then closes nothing.
+func (o *outbound) closeAfterWrite(socketToo bool) (done bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed || o.claim == idle {
 		return true
 	}
-	o.closing = true
+	o.closing, o.keepOpen = true, !socketToo
 	return false
 }
 
@@ -468,6 +469,13 @@ func (o *outbound) waitUntilClosed() {
 
 // finish ends an outbound that was closing and has nothing left to write.
 func (o *outbound) finish() {
+	o.mu.Lock()
+	keepOpen := o.keepOpen
+	o.mu.Unlock()
+	if keepOpen {
+		o.close()
+		return
+	}
 	o.socket.CloseWrite()
 	o.close()
 	o.socket.Close()

@@ -256,3 +256,21 @@ func TestWindowAfterReconnect(t *testing.T) {
 		}
 	}
 }
+
+// MQTT-4.1.0-2: a session that has waited for its client and was resumed does not expire under the connection.
+func TestResumedSessionLastsAsLongAsItsConnection(t *testing.T) {
+	b := brokertest.Start(t, broker.Options{Profile: broker.Open, SessionExpiry: time.Hour})
+	c := b.Connect("c", brokertest.Persistent)
+	c.Subscribe("a", 1)
+	c.Disconnect()
+	connections(t, b, 0)
+	b.Clock.Advance(30 * time.Minute)
+	c = b.Dial()
+	c.Connect("c", brokertest.Persistent, brokertest.KeepAlive(0))
+	b.Clock.Advance(10 * time.Hour)
+	b.Publish(t.Context(), "a", []byte("x"), 1)
+	c.Expect(brokertest.Publish("a", "x", 1, 1))
+	if e := b.Events.Of(broker.SessionDiscarded); len(e) != 0 {
+		t.Errorf("events %+v", e)
+	}
+}

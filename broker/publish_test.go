@@ -398,3 +398,27 @@ func TestLargestPayload(t *testing.T) {
 	}
 	sub.Sync()
 }
+
+// MQTT-3.3.1-2 MQTT-3.3.1-3 MQTT-3.3.1-9 MQTT-4.3.1-1: a QoS 1 message with DUP and RETAIN goes out without either when
+// it is lowered to QoS 0, and when it has waited for its receiver.
+func TestFlagsOfThePublisherOnEveryWayOut(t *testing.T) {
+	b := open(t)
+	away := b.Connect("away", brokertest.Persistent)
+	away.Subscribe("a", 1)
+	away.Disconnect()
+	eventually(t, "the client is away", func() bool { i, _ := b.Client("away"); return !i.Connected })
+	zero, pub := b.Connect("zero"), b.Connect("pub")
+	zero.Subscribe("a", 0)
+	for i := range 4 {
+		p := brokertest.Publish("a", fmt.Sprint(i), 1, 7)
+		p.Dup, p.Retain = i&1 != 0, i&2 != 0
+		pub.Send(p)
+		pub.Expect(brokertest.Puback(7))
+		zero.Expect(brokertest.Publish("a", fmt.Sprint(i), 0, 0))
+	}
+	away = b.Dial()
+	away.Connect("away", brokertest.Persistent)
+	for i := range 4 {
+		away.Expect(brokertest.Publish("a", fmt.Sprint(i), 1, uint16(i+1)))
+	}
+}

@@ -85,6 +85,7 @@ func (cl *client) unsubscribeOne(filter string) bool {
 		return false
 	}
 	cl.broker.tree.Unsubscribe(filter, cl)
+	cl.lose()
 	cl.broker.stats.subscriptions.Add(-1)
 	return true
 }

@@ -257,3 +257,58 @@ func TestPing(t *testing.T) {
 		c.Expect(pongs...)
 	}
 }
+
+// MQTT-3.8.4-3: while the same filter is subscribed to again and again, no message is lost and none comes twice.
+func TestSubscribeAgainDoesNotInterrupt(t *testing.T) {
+	const total = 2000
+	for _, option := range []brokertest.ConnectOption{brokertest.KeepAlive(0), brokertest.Persistent} {
+		b := open(t)
+		c, pub := b.Connect("c", option), b.Connect("pub")
+		c.Subscribe("a", 1)
+		go func() { // ends when everything is published
+			for i := range total {
+				pub.TrySend(brokertest.Publish("a", fmt.Sprint(i), 1, uint16(i+1)))
+				pub.Receive()
+			}
+		}()
+		for next, id := 0, uint16(0); next < total; {
+			id++
+			c.Send(brokertest.SubscribePacket(id, 1, "a"))
+			for answered := false; !answered; {
+				f := c.Next()
+				if f.Type() == packet.TypeSuback {
+					answered = true
+					continue
+				}
+				var p packet.Publish
+				if err := p.Decode(f, nil); err != nil {
+					t.Fatal(err)
+				}
+				if string(p.Payload) != fmt.Sprint(next) {
+					t.Fatalf("message %s, want %d", p.Payload, next)
+				}
+				next++
+				c.Send(brokertest.Puback(p.ID))
+			}
+		}
+		c.Sync()
+	}
+}
+
+// MQTT-3.8.4-3: what waits for a client keeps waiting when it subscribes to the same filter again.
+func TestSubscribeAgainKeepsWhatWaits(t *testing.T) {
+	for _, qos := range []byte{1, 0} {
+		b := brokertest.Start(t, broker.Options{Profile: broker.Open, Window: 1})
+		c, pub := b.Connect("c", brokertest.Persistent), b.Connect("pub")
+		c.Subscribe("a", 1)
+		for i := range 3 {
+			pub.Publish("a", fmt.Sprint(i), 1)
+		}
+		c.Expect(brokertest.Publish("a", "0", 1, 1))
+		c.Subscribe("a", qos)
+		for i := range 2 {
+			c.Send(brokertest.Puback(uint16(i + 1)))
+			c.Expect(brokertest.Publish("a", fmt.Sprint(i+1), 1, uint16(i+2)))
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -428,4 +429,61 @@ func TestUnixSocket(t *testing.T) {
 	if err := <-served; err != broker.ErrClosed {
 		t.Errorf("Serve: %v", err)
 	}
+}
+
+// MQTT-3.1.2-24: a client that pings in time is not silent because the broker, which waits for the store, does not read
+// what it sends.
+func TestTCPKeepAliveWhileTheReaderWaitsForTheStore(t *testing.T) {
+	store := brokertest.NewStore()
+	b := with(t, store)
+	defer store.Release()
+	sub := b.Connect("sub", brokertest.Persistent)
+	sub.Subscribe("a", 1)
+	sub.Disconnect()
+	pub := b.DialTCP(b.Listen())
+	pub.Connect("pub", brokertest.KeepAlive(10))
+	store.Hold()
+	const answers = 128 // more may not wait
+	for i := range answers {
+		pub.Send(brokertest.Publish("a", "", 1, uint16(i+1)))
+		eventually(t, "it was read", func() bool { return b.Stats().Received[1] == uint64(i+1) })
+	}
+	eventually(t, "it is held up", func() bool { i, _ := b.Client("pub"); return i.HeldUp })
+	for range 2 {
+		b.Clock.Advance(9 * time.Second)
+		pub.TrySend(brokertest.Pingreq)
+	}
+	store.Release()
+	for range answers + 2 {
+		pub.Next()
+	}
+	b.Clock.Advance(14 * time.Second)
+	pub.Sync()
+	b.Clock.Advance(15 * time.Second)
+	pub.ExpectClosed()
+}
+
+// MQTT-3.1.2-24: nor because the broker waits for the client to take what it has for it, which is another rule's affair.
+func TestTCPKeepAliveWhileTheReaderWaitsForTheClient(t *testing.T) {
+	b := brokertest.Start(t, broker.Options{Profile: broker.Open, OutboundBytes: 50_000})
+	c := dialNarrow(t, narrow(t, b))
+	c.Connect("c", brokertest.KeepAlive(10))
+	c.Subscribe("a", 0)
+	pub := b.Connect("pub", brokertest.KeepAlive(0))
+	for b.Stats().Dropped["outbound-full"] < 2000 { // until nothing of it is on its way into the socket any more
+		pub.Publish("a", strings.Repeat("x", 100), 0)
+	}
+	for range 200 {
+		c.TrySend(brokertest.Pingreq) // each answer has to wait
+	}
+	eventually(t, "it is held up", func() bool { i, _ := b.Client("c"); return i.HeldUp })
+	for range 2 {
+		b.Clock.Advance(9 * time.Second)
+	}
+	for pongs := 0; pongs < 200; {
+		if c.Next().Type() == packet.TypePingresp {
+			pongs++
+		}
+	}
+	c.Sync()
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"io"
 	"math/big"
 	"net"
 	"testing"
@@ -143,5 +144,28 @@ func TestChannelReporter(t *testing.T) {
 	brokertest.NewClient(t, theirs).Connect("c")
 	if channel.Security != broker.PSK || channel.Identity != "device" || !channel.WebSocket || channel.Remote != ours.RemoteAddr() {
 		t.Errorf("channel %+v", channel)
+	}
+}
+
+// A refusal reaches a client over TLS that has already sent much more, too: the connection is not reset over it.
+func TestTLSRefusalIsNotReset(t *testing.T) {
+	b := brokertest.Start(t, broker.Options{Profile: broker.Open, Authenticator: authenticate(func(*broker.ConnectRequest) (*broker.Principal, error) {
+		return nil, &broker.Refusal{Code: packet.RefusedNotAuthorized, Rule: "no"}
+	})})
+	addr := serveTLS(t, b)
+	for range 20 {
+		nc, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		much := append(brokertest.ConnectPacket("c").AppendTo(nil), bytes.Repeat([]byte{0x30, 3, 0, 1, 'a'}, 4<<10)...)
+		if _, err := nc.Write(much); err != nil {
+			t.Fatal(err)
+		}
+		connack := packet.Connack{Code: packet.RefusedNotAuthorized}
+		if got, err := io.ReadAll(nc); err != nil || !bytes.Equal(got, connack.AppendTo(nil)) {
+			t.Fatalf("got % x, %v", got, err)
+		}
+		nc.Close()
 	}
 }

@@ -293,7 +293,7 @@ func (m *Model) nextDue() (at time.Duration, due func()) {
 		if t := m.rules.ConnectTimeout; c.session == nil && t > 0 {
 			next(c.opened+t, func() { m.end(c, ruleConnectTimeout) })
 		}
-		if c.session != nil && c.keepAlive > 0 { // [MQTT-3.1.2-24]
+		if c.session != nil && c.keepAlive > 0 && !c.heldUp() { // [MQTT-3.1.2-24], of what the broker can see
 			next(c.heard+c.keepAlive*3/2, func() { m.end(c, "MQTT-3.1.2-24") })
 		}
 	}

@@ -37,6 +37,9 @@ func (m *Model) Read(i int) {
 	if c == nil {
 		return
 	}
+	if c.heldUp() {
+		c.heard = m.now // it begins to listen now
+	}
 	c.slow = slow{catchingUp: true}
 	waited := c.session
 	m.take(c)

@@ -23,7 +23,7 @@ type Conn interface {
 	Write(b []byte, stall time.Duration) error
 	// Close closes the connection. Calls under way return with an error.
 	Close() error
-	// CloseWrite tells the other side that nothing more will come, if the connection can say so.
+	// CloseWrite tells the other side that nothing more will come, and fails if the connection cannot say so.
 	CloseWrite() error
 	// Drain reads and forgets until the other side closes, has sent limit bytes, or timeout is over. It is
 	// called by whoever reads otherwise.

@@ -1,6 +1,7 @@
 package netx
 
 import (
+	"errors"
 	"net"
 	"time"
 
@@ -103,8 +104,20 @@ func (s *Stream) CloseWrite() error {
 	if cw, ok := s.nc.(interface{ CloseWrite() error }); ok {
 		return cw.CloseWrite()
 	}
-	return nil
+	return errors.ErrUnsupported
 }
 
-// Drain does nothing: only a plain socket resets a connection over bytes that nobody has read.
-func (s *Stream) Drain(int, time.Duration) {}
+// Drain is described at Conn.
+func (s *Stream) Drain(limit int, timeout time.Duration) {
+	if s.nc.SetReadDeadline(time.Now().Add(timeout)) != nil {
+		return
+	}
+	var sink [512]byte
+	for limit > 0 {
+		n, err := s.nc.Read(sink[:])
+		if err != nil {
+			return
+		}
+		limit -= n
+	}
+}

@@ -2,6 +2,7 @@ package listen
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 	"time"
@@ -71,7 +72,7 @@ func (c *conn) SetDeadline(t time.Time) error      { return (*c.top.Load()).SetD
 func (c *conn) SetReadDeadline(t time.Time) error  { return (*c.top.Load()).SetReadDeadline(t) }
 func (c *conn) SetWriteDeadline(t time.Time) error { return (*c.top.Load()).SetWriteDeadline(t) }
 
-// CloseWrite tells the other side that nothing more will come, if what is on top can say so.
+// CloseWrite tells the other side that nothing more will come, and fails if what is on top cannot say so.
 func (c *conn) CloseWrite() error {
 	top := *c.top.Load()
 	if top == net.Conn(c.below) {
@@ -80,5 +81,5 @@ func (c *conn) CloseWrite() error {
 	if top, ok := top.(interface{ CloseWrite() error }); ok {
 		return top.CloseWrite()
 	}
-	return nil
+	return errors.ErrUnsupported
 }
