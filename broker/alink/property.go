@@ -47,7 +47,7 @@ func (s *Service) postProperties(t topic, r envelope.Request) (envelope.Code, st
 	if len(r.Params) == 0 || json.Unmarshal(r.Params, &params) != nil {
 		return envelope.ParamError, "params is not an object", nil
 	}
-	if code, message := s.within("properties-per-post", t, len(params), s.limits.PropertiesPerPost, envelope.TooManyProps); code != envelope.OK {
+	if code, message := s.withinProperties(t, len(params)); code != envelope.OK {
 		return code, message, nil
 	}
 	if code, message := s.keepProperties(t, params); code != envelope.OK {
