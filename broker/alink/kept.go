@@ -2,6 +2,7 @@ package alink
 
 import (
 	"errors"
+	"log/slog"
 
 	"sampan/broker/alink/envelope"
 	"sampan/broker/device"
@@ -23,15 +24,16 @@ type kept struct {
 // mostKept is the size of what is kept of a device, of each kind.
 const mostKept = 256 << 10
 
-func (k *kept) prepare(l *ledger.Ledger, shadowBytes int) {
+// prepare makes the shelves. unreadable is told of records that are none.
+func (k *kept) prepare(l *ledger.Ledger, shadowBytes int, unreadable func(kind ledger.Kind, key string, err error)) {
 	k.ledger = l
-	k.properties.prepare(l, ledger.Properties, mostKept)
-	k.desired.prepare(l, ledger.Desired, mostKept)
+	k.properties.prepare(l, ledger.Properties, mostKept, unreadable)
+	k.desired.prepare(l, ledger.Desired, mostKept, unreadable)
 	// Beside the document there are the times of its attributes.
-	k.shadows.prepare(l, ledger.Shadow, min(4*shadowBytes, ledger.MaxValue))
-	k.versions.prepare(l, ledger.Versions, mostKept)
-	k.upgrades.prepare(l, ledger.Upgrades, mostKept)
-	k.configs.prepare(l, ledger.Configs, mostKept)
+	k.shadows.prepare(l, ledger.Shadow, min(4*shadowBytes, ledger.MaxValue), unreadable)
+	k.versions.prepare(l, ledger.Versions, mostKept, unreadable)
+	k.upgrades.prepare(l, ledger.Upgrades, mostKept, unreadable)
+	k.configs.prepare(l, ledger.Configs, mostKept, unreadable)
 }
 
 // forget gives up everything that is kept of a device.
@@ -52,6 +54,18 @@ func (s *Service) ForgetProduct(productKey string) {
 	if err := s.kept.configs.forget(productKey); err != nil {
 		s.opts.Logger.Error("what was kept of a deleted product is still there", "product", productKey, "error", err)
 	}
+}
+
+// unreadable logs that what is kept of a device, or of a product, cannot be read.
+func (s *Service) unreadable(kind ledger.Kind, key string, err error) {
+	of := slog.String("product", key)
+	if kind != ledger.Configs {
+		of = slog.String("device", key)
+		if d, err := s.opts.Registry.ByIotID(key); err == nil {
+			of = slog.String("device", d.Product().Key+"/"+string(d.Name()))
+		}
+	}
+	s.opts.Logger.Warn("a record cannot be read, and counts as none", of, "kind", kind.String(), "error", err)
 }
 
 // key is the key of what is kept of a device. The error is the registry's.

@@ -8,7 +8,7 @@ import (
 	"sampan/broker/alink/envelope"
 )
 
-// posted is what one device posts in a request that carries several things.
+// posted is what one entry of a request posts for a device; a request may have several for the same one.
 type posted struct {
 	of         topic
 	properties []map[string]json.RawMessage
@@ -77,6 +77,13 @@ func (s *Service) postBatch(t topic, r envelope.Request) (envelope.Code, string,
 	if len(r.Params) == 0 || json.Unmarshal(r.Params, &q) != nil {
 		return envelope.ParamError, "params is not an object of properties and events, each a list", nil
 	}
+	// Looked at before there is a row for each value, which takes many times the bytes of the request.
+	if code, message := s.withinProperties(t, values(q.Properties)); code != envelope.OK {
+		return code, message, nil
+	}
+	if code, message := s.withinEvents(t, values(q.Events)); code != envelope.OK {
+		return code, message, nil
+	}
 	return s.postAll(t, r.Method, []posted{{t, rows(q.Properties), rows(q.Events)}})
 }
 
@@ -93,43 +100,45 @@ func rows(lists map[string][]json.RawMessage) (all []map[string]json.RawMessage)
 	return all
 }
 
-// postAll takes everything that was posted, or nothing.
+// values counts the values in lists by name.
+func values(lists map[string][]json.RawMessage) (n int) {
+	for _, list := range lists {
+		n += len(list)
+	}
+	return n
+}
+
+// cells counts the values in rows.
+func cells(rows []map[string]json.RawMessage) (n int) {
+	for _, row := range rows {
+		n += len(row)
+	}
+	return n
+}
+
+// withinProperties holds the properties that a request posts for one device to the limit.
+func (s *Service) withinProperties(t topic, n int) (envelope.Code, string) {
+	return s.within("properties-per-post", t, n, s.limits.PropertiesPerPost, envelope.TooManyProps)
+}
+
+// withinEvents holds the events of a request to the limit.
+func (s *Service) withinEvents(t topic, n int) (envelope.Code, string) {
+	return s.within("events-per-pack-post", t, n, s.limits.EventsPerPackPost, envelope.ParamError)
+}
+
+// postAll takes everything that was posted, or nothing. Only where there is no room for what one device has
+// posted, the properties of those before it are kept all the same; then nobody is told of any.
 func (s *Service) postAll(t topic, method string, all []posted) (envelope.Code, string, any) {
-	subs, events := make(map[topic]bool), 0
-	for _, p := range all {
-		properties := 0
-		for _, row := range p.properties {
-			properties += len(row)
-		}
-		for _, row := range p.events {
-			events += len(row)
-			for name := range row {
-				if _, ok := eventOf("event/" + name + "/post"); !ok {
-					return envelope.ParamError, "the name of an event is not one", nil
-				}
-			}
-		}
-		if code, message := s.within("properties-per-post", t, properties, s.limits.PropertiesPerPost, envelope.TooManyProps); code != envelope.OK {
-			return code, message, nil
-		}
-		if p.of.productKey == t.productKey && p.of.deviceName == t.deviceName {
-			continue
-		}
-		subs[p.of] = true
-		if s.opts.MayPostFor == nil || !s.opts.MayPostFor(t.productKey, t.deviceName, p.of.productKey, p.of.deviceName) {
-			return envelope.NoSession, p.of.productKey + "/" + p.of.deviceName + " is not logged in through this gateway", nil
-		}
-	}
-	if code, message := s.within("sub-devices-per-pack-post", t, len(subs), s.limits.SubDevicesPerPackPost, envelope.ParamError); code != envelope.OK {
+	if code, message := s.mayPost(t, all); code != envelope.OK {
 		return code, message, nil
 	}
-	if code, message := s.within("events-per-pack-post", t, events, s.limits.EventsPerPackPost, envelope.ParamError); code != envelope.OK {
+	if code, message := s.keepAll(all); code != envelope.OK {
 		return code, message, nil
 	}
 	for _, p := range all {
 		for _, row := range p.properties {
-			if code, message := s.keepProperties(p.of, row); code != envelope.OK {
-				return code, message, nil
+			if len(row) == 0 { // says nothing, and is not counted by any limit
+				continue
 			}
 			params, err := envelope.Marshal(row)
 			if err == nil {
@@ -143,4 +152,65 @@ func (s *Service) postAll(t topic, method string, all []posted) (envelope.Code, 
 		}
 	}
 	return envelope.OK, "", nil
+}
+
+// mayPost holds a request to the limits, and a gateway to its sub-devices. The limit on properties is each
+// device's, however many entries of the request they come in.
+func (s *Service) mayPost(t topic, all []posted) (envelope.Code, string) {
+	properties, subs, events := make(map[topic]int), make(map[topic]bool), 0
+	for _, p := range all {
+		properties[p.of] += cells(p.properties)
+		events += cells(p.events)
+		if code, message := s.withinProperties(t, properties[p.of]); code != envelope.OK {
+			return code, message
+		}
+		if p.of.productKey == t.productKey && p.of.deviceName == t.deviceName || subs[p.of] {
+			continue
+		}
+		subs[p.of] = true
+		if s.opts.MayPostFor == nil || !s.opts.MayPostFor(t.productKey, t.deviceName, p.of.productKey, p.of.deviceName) {
+			return envelope.NoSession, p.of.productKey + "/" + p.of.deviceName + " is not logged in through this gateway"
+		}
+	}
+	if code, message := s.within("sub-devices-per-pack-post", t, len(subs), s.limits.SubDevicesPerPackPost, envelope.ParamError); code != envelope.OK {
+		return code, message
+	}
+	if code, message := s.withinEvents(t, events); code != envelope.OK {
+		return code, message
+	}
+	for _, p := range all {
+		for _, row := range p.events {
+			for name := range row {
+				if _, ok := eventOf("event/" + name + "/post"); !ok {
+					return envelope.ParamError, "the name of an event is not one"
+				}
+			}
+		}
+	}
+	return envelope.OK, ""
+}
+
+// keepAll makes the posted properties the latest; of those that come several times, the last one. What is kept
+// of a device is one record, of any length, so it is written once for all that the request says of it.
+func (s *Service) keepAll(all []posted) (envelope.Code, string) {
+	latest := make(map[topic]map[string]json.RawMessage)
+	var devices []topic // in their order
+	for _, p := range all {
+		for _, row := range p.properties {
+			if len(row) == 0 {
+				continue
+			}
+			if latest[p.of] == nil {
+				latest[p.of] = make(map[string]json.RawMessage)
+				devices = append(devices, p.of)
+			}
+			maps.Copy(latest[p.of], row)
+		}
+	}
+	for _, of := range devices {
+		if code, message := s.keepProperties(of, latest[of]); code != envelope.OK {
+			return code, message
+		}
+	}
+	return envelope.OK, ""
 }

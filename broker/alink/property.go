@@ -47,7 +47,7 @@ func (s *Service) postProperties(t topic, r envelope.Request) (envelope.Code, st
 	if len(r.Params) == 0 || json.Unmarshal(r.Params, &params) != nil {
 		return envelope.ParamError, "params is not an object", nil
 	}
-	if code, message := s.within("properties-per-post", t, len(params), s.limits.PropertiesPerPost, envelope.TooManyProps); code != envelope.OK {
+	if code, message := s.withinProperties(t, len(params)); code != envelope.OK {
 		return code, message, nil
 	}
 	if code, message := s.keepProperties(t, params); code != envelope.OK {
@@ -109,8 +109,14 @@ func (s *Service) Properties(productKey, deviceName string) (all map[string]Prop
 var ErrVersion = errors.New("alink: the version is not that of the desired property, or there are too many properties")
 
 // SetDesired sets desired properties. A version of 0 is not checked; another one must be the one that the
-// property has now. It returns the new versions when they hold.
+// property has now. It returns the new versions when they hold. The error is ErrVersion, the registry's, or one that
+// IsTooLarge is true of; then no property was set.
 func (s *Service) SetDesired(productKey, deviceName string, items map[string]json.RawMessage, versions map[string]int64) (now map[string]int64, err error) {
+	for _, value := range items {
+		if envelope.TooDeep(value) {
+			return nil, errTooDeep
+		}
+	}
 	now = make(map[string]int64)
 	refused := false
 	err = in(s, &s.kept.desired, productKey, deviceName, func(all *map[string]Desired) bool {

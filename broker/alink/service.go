@@ -99,7 +99,7 @@ func New(o Options) *Service {
 	if shadow <= 0 {
 		shadow = ledger.MaxValue
 	}
-	s.kept.prepare(o.Ledger, shadow)
+	s.kept.prepare(o.Ledger, shadow, s.unreadable)
 	return s
 }
 

@@ -19,6 +19,8 @@ type shelf[T any] struct {
 	kind ledger.Kind
 	max  int // bytes of one record
 	seed maphash.Seed
+	// unreadable is told of a record that is none, and is taken as if it were not there.
+	unreadable func(kind ledger.Kind, key string, err error)
 
 	parts [shelfParts]shelfPart[T]
 }
@@ -52,8 +54,11 @@ func (e *tooLarge) Error() string {
 	return "alink: what is kept of the device would have " + strconv.Itoa(e.size) + " bytes, the limit is " + strconv.Itoa(e.limit)
 }
 
-func (s *shelf[T]) prepare(kept *ledger.Ledger, kind ledger.Kind, max int) {
-	s.kept, s.kind, s.max, s.seed = kept, kind, max, maphash.MakeSeed()
+// errTooDeep says that what is to be kept of a device is nested too deeply.
+var errTooDeep = errors.New("alink: the value is nested more than " + strconv.Itoa(envelope.MaxDepth) + " levels deep")
+
+func (s *shelf[T]) prepare(kept *ledger.Ledger, kind ledger.Kind, max int, unreadable func(ledger.Kind, string, error)) {
+	s.kept, s.kind, s.max, s.seed, s.unreadable = kept, kind, max, maphash.MakeSeed(), unreadable
 	for i := range s.parts {
 		s.parts[i].byKey = make(map[string]*list.Element)
 	}
@@ -62,38 +67,54 @@ func (s *shelf[T]) prepare(kept *ledger.Ledger, kind ledger.Kind, max int) {
 // with calls f with what is kept under a key, the zero value if there is nothing. If f reports that it has
 // changed the value, that is kept, and holds when the ledger's Sync says so; otherwise f has left it as it
 // was. After an error everything is as before. f does not wait, and does not keep v.
+//
+// A record that cannot be read is as good as none: what cannot be had back is not to keep a device from posting.
 func (s *shelf[T]) with(key string, f func(v *T) (changed bool)) error {
+	unread, err := s.change(key, f)
+	if unread != nil {
+		s.unreadable(s.kind, key, unread)
+	}
+	return err
+}
+
+// change is with; unread is why the record could not be read, if it could not.
+func (s *shelf[T]) change(key string, f func(v *T) (changed bool)) (unread, err error) {
 	p := &s.parts[maphash.String(s.seed, key)%shelfParts]
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h, err := s.find(p, key)
+	h, unread, err := s.find(p, key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !f(&h.value) {
 		s.hold(p, h)
-		return nil
+		return unread, nil
 	}
 	if err := s.keep(h); err != nil {
 		p.drop(key) // the value is not what is kept
-		return err
+		return unread, err
 	}
 	s.hold(p, h)
-	return nil
+	return unread, nil
 }
 
-// find returns the value of a key, from memory or from the ledger. Called with mu held.
-func (s *shelf[T]) find(p *shelfPart[T], key string) (*held[T], error) {
+// find returns the value of a key, from memory or from the ledger. If the record is there and cannot be read, the
+// value is zero and unread says why; it has the record's size, so that it is held, and the record not read each
+// time. Called with mu held.
+func (s *shelf[T]) find(p *shelfPart[T], key string) (h *held[T], unread, err error) {
 	if e := p.byKey[key]; e != nil {
-		return e.Value.(*held[T]), nil
+		return e.Value.(*held[T]), nil, nil
 	}
-	h := &held[T]{key: key}
+	h = &held[T]{key: key}
 	record, ok, err := s.kept.Get(s.kind, key, nil)
 	if err != nil || !ok {
-		return h, err
+		return h, nil, err
 	}
 	h.size = len(record)
-	return h, json.Unmarshal(record, &h.value)
+	if unread = json.Unmarshal(record, &h.value); unread != nil {
+		h.value = *new(T) // what had been read before the error
+	}
+	return h, unread, nil
 }
 
 // keep writes a value to the ledger. One without contents is not kept.
@@ -144,8 +165,9 @@ func (s *shelf[T]) forget(key string) error {
 	return s.kept.Delete(s.kind, key)
 }
 
-// IsTooLarge reports whether an error is about the size of what was to be kept of a device.
+// IsTooLarge reports whether an error is about the size of what was to be kept of a device, or about how deeply it
+// is nested.
 func IsTooLarge(err error) bool {
 	var large *tooLarge
-	return errors.As(err, &large) || errors.Is(err, ledger.ErrTooLarge)
+	return errors.As(err, &large) || errors.Is(err, ledger.ErrTooLarge) || errors.Is(err, errTooDeep)
 }

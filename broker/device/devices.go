@@ -220,8 +220,15 @@ func (r *Registry) SetNickname(productKey, deviceName, nickname string) (Device,
 // mostTags bounds the tags of a device: they are rewritten together.
 const mostTags = 100
 
-// SetTags adds tags to a device, or replaces those with the same key, and removes the keys named in remove.
+// SetTags adds tags to a device, or replaces those with the same key, and removes the keys named in remove. Of
+// tags with one key in set the last one counts. The error matches ErrNoProduct, ErrNoDevice, ErrInvalid or
+// ErrLimit; that is also the one for a set or a remove that is longer than the tags that a device may have, even
+// if keys come twice in it.
 func (r *Registry) SetTags(productKey, deviceName string, set []Tag, remove []string) (Device, error) {
+	// Whoever changes the registry waits while the tags are put in their places, so there are not any number.
+	if n := max(len(set), len(remove)); n > mostTags {
+		return Device{}, refuse(ErrLimit, "%d tags in one change, the limit is %d", n, mostTags)
+	}
 	return r.changeDevice(productKey, deviceName, DeviceChanged, func(b *body, _ *uint64) error {
 		for _, t := range set {
 			if t.Key == "" {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -303,6 +304,11 @@ func TestRefusals(t *testing.T) {
 		{"deleting no product", r.DeleteProduct("pk2"), ErrNoProduct},
 		{"tag without a key", other(r.SetTags("pk", "dev1", []Tag{{}}, nil)), ErrInvalid},
 		{"tag with a bad value", other(r.SetTags("pk", "dev1", []Tag{{"k", "\xff"}}, nil)), ErrInvalid},
+		{"tags of no device", other(r.SetTags("pk", "dev2", []Tag{{"k", "v"}}, nil)), ErrNoDevice},
+		// They are not looked at, nor is the device.
+		{"more tags at once than a device may have", other(r.SetTags("pk", "dev1", make([]Tag, mostTags+1), nil)), ErrLimit},
+		{"more tags at once, of no device", other(r.SetTags("pk2", "dev2", make([]Tag, mostTags+1), nil)), ErrLimit},
+		{"more tags to remove than a device may have", other(r.SetTags("pk", "dev1", nil, make([]string, mostTags+1))), ErrLimit},
 		{"category that is there", category("update", Publish), ErrExists},
 		{"category that is there, as a whole topic", category("/pk/${deviceName}/update", Publish), ErrExists},
 		{"category of another product", category("/pk2/${deviceName}/update2", Publish), ErrInvalid},
@@ -442,6 +448,26 @@ func TestTagsAndNickname(t *testing.T) {
 	}
 	if _, err := r.SetTags("pk", "dev1", []Tag{{"z", "v"}}, nil); !errors.Is(err, ErrLimit) {
 		t.Errorf("one tag too many: %v", err)
+	}
+	tags := func() []Tag {
+		d, err := r.Device("pk", "dev1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Info().Tags
+	}
+	// All of them are exchanged at once; of a key that comes twice the last value counts.
+	var set []Tag
+	var remove []string
+	for i, old := range tags() {
+		set = append(set, Tag{fmt.Sprintf("n%d", i/2), strconv.Itoa(i)})
+		remove = append(remove, old.Key)
+	}
+	if _, err := r.SetTags("pk", "dev1", set, remove); err != nil || len(set) != mostTags {
+		t.Errorf("%d tags for %d others: %v", len(set), len(remove), err)
+	}
+	if now := tags(); len(now) != mostTags/2 || now[0] != (Tag{"n0", "1"}) {
+		t.Errorf("%d tags, the first %v", len(now), now[0])
 	}
 }
 

@@ -18,8 +18,9 @@ type Request struct {
 	NoReply bool            // sys.ack is 0: the device wants no answer
 }
 
-// Parse reads an envelope. An id may be a number; a method may be missing. Of an envelope that cannot be
-// read the id is returned if at all possible, so that the device can match the refusal.
+// Parse reads an envelope. An id may be a number; a method may be missing. The code is NotJSON, or ParamError
+// for an envelope that is none and for params that are TooDeep. Of an envelope that cannot be read the id is
+// returned if at all possible, so that the device can match the refusal.
 func Parse(payload []byte) (r Request, code Code) {
 	var e struct {
 		ID      json.RawMessage `json:"id"`
@@ -52,6 +53,9 @@ func Parse(payload []byte) (r Request, code Code) {
 		if json.Unmarshal(r.Params, &text) == nil && json.Valid([]byte(text)) {
 			r.Params = json.RawMessage(text)
 		}
+	}
+	if TooDeep(r.Params) {
+		return r, ParamError
 	}
 	return r, OK
 }
