@@ -40,7 +40,8 @@ func rows(t *testing.T) (all []row) {
 }
 
 // TestMatchTable checks each row for itself and, to show that filters do not
-// disturb each other, with the filters of all rows in one tree.
+// disturb each other, with the filters of all rows in one tree. MQTT-4.7.1-2
+// MQTT-4.7.1-3 MQTT-4.7.2-1 MQTT-4.7.3-1 MQTT-4.7.3-3 MQTT-4.7.3-4.
 func TestMatchTable(t *testing.T) {
 	all := rows(t)
 	for prefixLevels := 1; prefixLevels <= 4; prefixLevels++ {
