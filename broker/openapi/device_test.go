@@ -21,13 +21,19 @@ func sign(clientID, name string) string {
 // connect makes a device and connects it; its system topics are subscribed for it.
 func (s *site) connect(name string) *brokertest.Client {
 	s.t.Helper()
+	return s.connectAs(name, ",_ss=1")
+}
+
+// connectAs is connect with parameters of the client identifier.
+func (s *site) connectAs(name, parameters string) *brokertest.Client {
+	s.t.Helper()
 	s.device(s.t, name)
 	nc, err := s.Broker.Dial()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	c := brokertest.NewClient(s.t, nc)
-	ack := c.TryConnect(brokertest.ConnectPacket("c|securemode=3,signmethod=hmacsha256,_ss=1|", brokertest.Credentials(name+"&pk1", sign("c", name))))
+	ack := c.TryConnect(brokertest.ConnectPacket("c|securemode=3,signmethod=hmacsha256"+parameters+"|", brokertest.Credentials(name+"&pk1", sign("c", name))))
 	if ack.Code != packet.Accepted {
 		s.t.Fatalf("%v\n%s", ack.Code, s.Log)
 	}
@@ -291,5 +297,40 @@ func TestFirmwareAndConfiguration(t *testing.T) {
 	c.Send(brokertest.Publish("/sys/pk1/dev-1/thing/config/get", `{"id":"2","params":{"configScope":"product","getType":"file"}}`, 0, 0))
 	if p := c.NextPublish(); !strings.Contains(string(p.Payload), `"code":6710`) {
 		t.Errorf("%s", p.Payload)
+	}
+}
+
+// A call on a custom topic reaches the device that it names, on one of that device's own topics and on no other.
+func TestTheTopicOfACallIsTheDevicesOwn(t *testing.T) {
+	s := start(t)
+	s.device(t, "away")
+	s.device(t, "dev-2")
+	call := func(name, topic string) string {
+		return s.call("RRpc", "ProductKey", "pk1", "DeviceName", name, "RequestBase64Byte", "aGk=", "Timeout", "5000", "Topic", topic)
+	}
+	for _, topic := range []string{
+		"/pk1/dev-2/user/get", "/pk2/away/user/get", "/sys/pk1/dev-2/thing/service/x", "/pk1/away", "/pk1/away/", "/pk1/away2/user/get",
+		"/pk1/away/+", "/pk1/away/user/#", "/pk1/+/user/get", "/sys/sys/pk1/away/user/get", "/broadcast/pk1/a", "/x", "/", "user/get",
+		"/pk1/away/user\x00get", "/pk1/away/\xff",
+	} {
+		if body := call("away", topic); !strings.Contains(body, `"Code":"iot.messagebroker.InvalidFormattedTopicName"`) {
+			t.Errorf("%q: %s", topic, body)
+		}
+	}
+	if body := call("away", "/pk1/away/user/get"); !strings.Contains(body, `"RrpcCode":"OFFLINE"`) {
+		t.Error(body)
+	}
+	c := s.connectAs("dev-1", ",ext=1,_ss=1")
+	for _, topic := range []string{"/pk1/dev-1/user/get", "/pk1/dev-1/get", "/sys/pk1/dev-1/thing/service/x"} {
+		body := make(chan string, 1)
+		go func() { body <- call("dev-1", topic) }()
+		p := c.NextPublish()
+		if called := string(p.Topic); !strings.HasPrefix(called, "/ext/rrpc/") || !strings.HasSuffix(called, topic) {
+			t.Errorf("%s: called on %s", topic, called)
+		}
+		c.Publish(string(p.Topic), "yes", 0)
+		if got := <-body; !strings.Contains(got, `"RrpcCode":"SUCCESS"`) {
+			t.Errorf("%s: %s", topic, got)
+		}
 	}
 }
