@@ -4,8 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"sampan/broker/brokertest"
 	"sampan/broker/credential"
@@ -333,4 +335,56 @@ func TestTheTopicOfACallIsTheDevicesOwn(t *testing.T) {
 			t.Errorf("%s: %s", topic, got)
 		}
 	}
+}
+
+// A device is online since it has connected, whatever it sends later. The time is there while it is connected by itself.
+func TestSinceWhenADeviceIsOnline(t *testing.T) {
+	s := start(t)
+	type times struct{ local, utc, last string }
+	online := func(name string) (got times) {
+		t.Helper()
+		var detail struct {
+			Data struct{ GmtOnline, UtcOnline string }
+		}
+		if err := json.Unmarshal([]byte(s.call("QueryDeviceDetail", "ProductKey", "pk1", "DeviceName", name)), &detail); err != nil {
+			t.Fatal(err)
+		}
+		var state struct {
+			DeviceStatusList struct {
+				DeviceStatus []struct{ LastOnlineTime string }
+			}
+		}
+		body := s.call("BatchGetDeviceState", "ProductKey", "pk1", "DeviceName.1", name)
+		if err := json.Unmarshal([]byte(body), &state); err != nil || len(state.DeviceStatusList.DeviceStatus) != 1 {
+			t.Fatal(body, err)
+		}
+		return times{detail.Data.GmtOnline, detail.Data.UtcOnline, state.DeviceStatusList.DeviceStatus[0].LastOnlineTime}
+	}
+	want := func(when, name string, want times) {
+		t.Helper()
+		if got := online(name); got != want {
+			t.Errorf("%s, %s: %+v, want %+v", when, name, got, want)
+		}
+	}
+	s.Clock.Advance(time.Hour)
+	const utc = "2018-06-01T13:00:00.000Z"
+	since := times{"2018-06-01 21:00:00", utc, utc}
+	c := s.connect("gateway")
+	want("at once", "gateway", since)
+	s.Clock.Advance(50 * time.Second)
+	c.Sync()
+	want("after a ping", "gateway", since)
+
+	s.device(t, "sub1")
+	ask(t, c, "/sys/pk1/gateway/thing/topo/add", `[{"productKey":"pk1","deviceName":"sub1","clientId":"c","signMethod":"hmacSha256","sign":"`+sign("c", "sub1")+`"}]`)
+	ask(t, c, "/ext/session/pk1/gateway/combine/login", `{"productKey":"pk1","deviceName":"sub1","clientId":"c","signMethod":"hmacSha256","sign":"`+sign("c", "sub1")+`"}`)
+	want("through a gateway", "sub1", times{})
+
+	c.Disconnect()
+	for end := time.Now().Add(brokertest.Patience); s.Broker.Stats().Connections > 0; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("the connection is still there")
+		}
+	}
+	want("away", "gateway", times{})
 }
