@@ -11,6 +11,7 @@ import (
 
 	"sampan/broker/brokertest"
 	"sampan/broker/credential"
+	"sampan/broker/quota"
 	"sampan/packet"
 )
 
@@ -387,4 +388,61 @@ func TestSinceWhenADeviceIsOnline(t *testing.T) {
 		}
 	}
 	want("away", "gateway", times{})
+}
+
+// A device that is connected is told at once what is desired of it; another one finds it when it asks. null takes a
+// desired value away, of which no device is told.
+func TestDesiredPropertiesAreTold(t *testing.T) {
+	s := start(t)
+	c := s.connect("dev-1")
+	s.device(t, "away")
+	for _, test := range []struct{ name, device, items, versions, answer, told, desired string }{
+		{"told", "dev-1", `{"t":1,"u":"a"}`, `{"t":0}`, `"MessageId":"1","Versions":"{\"t\":1,\"u\":1}"`, `{"t":1,"u":"a"}`,
+			`{"Identifier":"t","Value":"1","Version":1},{"Identifier":"u","Value":"a","Version":1}`},
+		{"partly taken away", "dev-1", `{"t":null,"u":"b"}`, `{"t":1}`, `"MessageId":"2","Versions":"{\"t\":0,\"u\":2}"`, `{"u":"b"}`,
+			`{"Identifier":"u","Value":"b","Version":2}`},
+		{"of another version", "dev-1", `{"u":null}`, `{"u":1}`, `"Code":"iot.device.DesiredVersionMismatch"`, "",
+			`{"Identifier":"u","Value":"b","Version":2}`},
+		{"taken away", "dev-1", `{"u":null}`, `{"u":2}`, `"Data":{"Versions":"{\"u\":0}"}`, "", ""},
+		{"away", "away", `{"t":1}`, "", `"Data":{"Versions":"{\"t\":1}"}`, "", `{"Identifier":"t","Value":"1","Version":1}`},
+	} {
+		device := []string{"ProductKey", "pk1", "DeviceName", test.device}
+		if body := s.call("SetDeviceDesiredProperty", append(device, "Items", test.items, "Versions", test.versions)...); !strings.Contains(body, test.answer) {
+			t.Errorf("%s: answer %s, want %s", test.name, body, test.answer)
+		}
+		if body := s.call("QueryDeviceDesiredProperty", device...); !strings.Contains(body, `"DesiredPropertyInfo":[`+test.desired+`]`) {
+			t.Errorf("%s: desired %s, want %s", test.name, body, test.desired)
+		}
+		got := c.Drain()
+		if test.told == "" {
+			if len(got) != 0 {
+				t.Errorf("%s: told %s", test.name, got[0].Payload)
+			}
+			continue
+		}
+		if len(got) != 1 || string(got[0].Topic) != "/sys/pk1/dev-1/thing/service/property/set" || !strings.Contains(string(got[0].Payload), `"params":`+test.told+`,`) {
+			t.Errorf("%s: told %v, want %s", test.name, got, test.told)
+		}
+	}
+}
+
+// What is desired is kept also if the device cannot be told, because it is sent too much.
+func TestDesiredPropertiesBeyondTheRate(t *testing.T) {
+	s := start(t, func(q *quota.Limits) { q.Rates[quota.Downlink] = quota.PerSecond(1) })
+	c := s.connect("dev-1")
+	device := []string{"ProductKey", "pk1", "DeviceName", "dev-1"}
+	for _, value := range []string{"1", "2"} {
+		if code := s.code("SetDeviceDesiredProperty", append(device, "Items", `{"t":`+value+`}`)...); code != "" {
+			t.Errorf("%s: %s", value, code)
+		}
+	}
+	if got := c.Drain(); len(got) != 1 {
+		t.Errorf("told %d times, want once", len(got))
+	}
+	if body := s.call("QueryDeviceDesiredProperty", device...); !strings.Contains(body, `{"Identifier":"t","Value":"2","Version":2}`) {
+		t.Error(body)
+	}
+	if n := s.Platform.Meter().Counts()[quota.Downlink.String()]; n != 1 {
+		t.Errorf("%d refusals were counted, want 1", n)
+	}
 }
