@@ -12,6 +12,7 @@ import (
 	"sampan/broker/internal/deadline"
 	"sampan/broker/internal/netx"
 	"sampan/packet"
+	"sampan/session"
 )
 
 // conn is one network connection. What it sends is handled by one goroutine at a time, a chunk at a time:
@@ -44,6 +45,7 @@ type conn struct {
 	routes    routes
 
 	aliveFor   atomic.Int64 // nanoseconds of silence that end the connection; -1: CONNECT has not come yet
+	since      session.Time // when it got its session; set once, with client.mu held
 	endsAt     int64        // when the connection's lifetime is over, in the ticker's nanoseconds; 0: never
 	lastRead   atomic.Int64 // when a packet came in, in the ticker's nanoseconds
 	busy       atomic.Bool  // nothing is read from the client

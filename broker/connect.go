@@ -286,7 +286,7 @@ func (c *conn) attach(cl *client, clean bool) (present, noted bool, err error) {
 		noted = true
 	}
 	cl.flushSession(cl.session)
-	cl.conn = c
+	cl.conn, c.since = c, b.ticker.wall()
 	b.stats.connected.Add(1)
 	return present, noted, nil
 }

@@ -17,6 +17,7 @@ type ClientInfo struct {
 	Connected     bool
 	Persistent    bool
 	Level         byte
+	ConnectedAt   time.Time     // when its connection was accepted, to the millisecond; zero while not connected
 	LastPacket    time.Duration // since the last packet from the client, if connected
 	KeepAlive     time.Duration // 0: none
 	Subscriptions int
@@ -59,6 +60,7 @@ func (cl *client) info() (ClientInfo, bool) {
 	}
 	if c := cl.conn; c != nil {
 		i.Connected, i.ClientID, i.Addr, i.Level = true, c.clientID, c.addr(), c.level
+		i.ConnectedAt = time.UnixMilli(int64(c.since))
 		i.LastPacket = time.Duration(cl.broker.ticker.Nanos() - c.lastRead.Load())
 		i.HeldUp = c.busy.Load()
 		if alive := c.aliveFor.Load(); alive < never {

@@ -12,7 +12,9 @@ import (
 
 func TestClientInfo(t *testing.T) {
 	b := brokertest.Start(t, broker.Options{Profile: broker.Open, Window: 2})
+	connected := time.UnixMilli(b.Clock.Now().UnixMilli())
 	c := b.Connect("c", brokertest.Persistent, brokertest.MQTT31, brokertest.KeepAlive(90))
+	b.Clock.Advance(30 * time.Second) // a later packet is not a later connection
 	c.Subscribe("a", 1)
 	c.Subscribe("b", 0)
 	pub := b.Connect("pub")
@@ -21,7 +23,7 @@ func TestClientInfo(t *testing.T) {
 	}
 	b.Clock.Advance(7 * time.Second)
 	want := broker.ClientInfo{Key: "c", ClientID: "c", Addr: "pipe", Connected: true, Persistent: true, Level: 3,
-		LastPacket: 7 * time.Second, KeepAlive: 90 * time.Second, Subscriptions: 2, QueuedCount: 3, QueuedBytes: 3 * 8, InFlight: 2}
+		ConnectedAt: connected, LastPacket: 7 * time.Second, KeepAlive: 90 * time.Second, Subscriptions: 2, QueuedCount: 3, QueuedBytes: 3 * 8, InFlight: 2}
 	if got, ok := b.Client("c"); !ok || got != want {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
@@ -30,6 +32,14 @@ func TestClientInfo(t *testing.T) {
 	want = broker.ClientInfo{Key: "c", Persistent: true, Subscriptions: 2, QueuedCount: 3, QueuedBytes: 3 * 8, InFlight: 2}
 	if got, ok := b.Client("c"); !ok || got != want {
 		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+	again := b.Clock.Now()
+	c = b.Dial()
+	if !c.Connect("c", brokertest.Persistent) {
+		t.Error("the session is gone")
+	}
+	if got, _ := b.Client("c"); !got.ConnectedAt.Equal(again) {
+		t.Errorf("connected again at %v, want %v", got.ConnectedAt, again)
 	}
 	if _, ok := b.Client("nobody"); ok {
 		t.Error("nobody is known")

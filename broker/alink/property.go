@@ -1,6 +1,7 @@
 package alink
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -108,13 +109,22 @@ func (s *Service) Properties(productKey, deviceName string) (all map[string]Prop
 // has, or there are too many properties.
 var ErrVersion = errors.New("alink: the version is not that of the desired property, or there are too many properties")
 
-// SetDesired sets desired properties. A version of 0 is not checked; another one must be the one that the
-// property has now. It returns the new versions when they hold. The error is ErrVersion, the registry's, or one that
+// SetDesired sets desired properties; null, or nothing, in the place of a value takes the desired value away. A version
+// of 0 is not checked; another one must be the one that the property has now. It returns the new versions when they
+// hold, 0 for a property of which nothing is desired any more. The error is ErrVersion, the registry's, or one that
 // IsTooLarge is true of; then no property was set.
-func (s *Service) SetDesired(productKey, deviceName string, items map[string]json.RawMessage, versions map[string]int64) (now map[string]int64, err error) {
-	for _, value := range items {
+//
+// Then a device that listens is asked to set the properties, as by SetProperties; id is that of the request. A device
+// that could not be asked, because it is away or is sent too much, has an empty id and no error: what is desired stays
+// until it asks for it.
+func (s *Service) SetDesired(productKey, deviceName string, items map[string]json.RawMessage, versions map[string]int64) (now map[string]int64, id string, err error) {
+	set := make(map[string]json.RawMessage)
+	for name, value := range items {
 		if envelope.TooDeep(value) {
-			return nil, errTooDeep
+			return nil, "", errTooDeep
+		}
+		if text := bytes.TrimSpace(value); len(text) > 0 && string(text) != "null" {
+			set[name] = slices.Clone(value)
 		}
 	}
 	now = make(map[string]int64)
@@ -122,8 +132,9 @@ func (s *Service) SetDesired(productKey, deviceName string, items map[string]jso
 	err = in(s, &s.kept.desired, productKey, deviceName, func(all *map[string]Desired) bool {
 		for name := range items {
 			_, known := (*all)[name]
+			_, more := set[name]
 			v := versions[name]
-			refused = refused || v != 0 && v != (*all)[name].Version || !known && len(*all) >= mostProperties
+			refused = refused || v != 0 && v != (*all)[name].Version || more && !known && len(*all) >= mostProperties
 		}
 		if refused {
 			return false
@@ -131,10 +142,13 @@ func (s *Service) SetDesired(productKey, deviceName string, items map[string]jso
 		if *all == nil {
 			*all = make(map[string]Desired)
 		}
-		for name, value := range items {
-			next := Desired{slices.Clone(value), (*all)[name].Version + 1}
-			(*all)[name] = next
-			now[name] = next.Version
+		for name := range items {
+			if value, more := set[name]; more {
+				(*all)[name] = Desired{value, (*all)[name].Version + 1}
+			} else {
+				delete(*all, name)
+			}
+			now[name] = (*all)[name].Version
 		}
 		return true
 	})
@@ -144,7 +158,22 @@ func (s *Service) SetDesired(productKey, deviceName string, items map[string]jso
 	if err == nil {
 		err = s.kept.ledger.Wait()
 	}
-	return now, err
+	if err != nil || len(set) == 0 {
+		return now, "", err
+	}
+	return now, s.askDesired(productKey, deviceName, set), nil
+}
+
+// askDesired asks a device to set what is desired. It returns the id of the request, or nothing if there is none.
+func (s *Service) askDesired(productKey, deviceName string, set map[string]json.RawMessage) (id string) {
+	params, err := envelope.Marshal(set)
+	if err == nil {
+		id, err = s.SetProperties(productKey, deviceName, params)
+	}
+	if err != nil {
+		return "" // what refuses it counts that; the device can ask for what is desired
+	}
+	return id
 }
 
 // Desired returns the desired properties of a device.

@@ -75,11 +75,13 @@ func start(t *testing.T) func(line string) []string {
 			if _, err := fmt.Sscan(line[len("% desire "):], &name, &value, &version); err != nil {
 				t.Fatal(err)
 			}
-			now, err := s.SetDesired("pk", "dev1", map[string]json.RawMessage{name: json.RawMessage(value)}, map[string]int64{name: version})
+			now, id, err := s.SetDesired("pk", "dev1", map[string]json.RawMessage{name: json.RawMessage(value)}, map[string]int64{name: version})
 			if err != nil {
 				return []string{"! " + err.Error()}
 			}
-			return []string{fmt.Sprintf("! desired %v", now)}
+			lines := append(out.lines, fmt.Sprintf("! desired %v, request %q", now, id))
+			out.lines = nil
+			return lines
 		case strings.HasPrefix(line, "> "):
 			topic, payload, _ := strings.Cut(line[2:], " ")
 			if !s.Wants([]byte(topic)) {

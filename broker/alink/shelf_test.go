@@ -68,7 +68,7 @@ func TestWhatIsKeptCanBeReadAgain(t *testing.T) {
 			}
 		}
 		value := nested(levels)
-		if _, err := s.SetDesired("pk", "dev1", map[string]json.RawMessage{"p": json.RawMessage(value)}, nil); (err == nil) != want || alink.IsTooLarge(err) == want {
+		if _, _, err := s.SetDesired("pk", "dev1", map[string]json.RawMessage{"p": json.RawMessage(value)}, nil); (err == nil) != want || alink.IsTooLarge(err) == want {
 			t.Errorf("%d levels desired: %v", levels, err)
 		}
 		s = r.service()
@@ -105,7 +105,7 @@ func TestARecordThatCannotBeReadIsAsGoodAsNone(t *testing.T) {
 		{ledger.Desired, "device=pk/dev1",
 			func(s *alink.Service) (bool, error) { all, err := s.Desired("pk", "dev1"); return len(all) == 0, err },
 			func(s *alink.Service) error {
-				_, err := s.SetDesired("pk", "dev1", map[string]json.RawMessage{"a": json.RawMessage("1")}, nil)
+				_, _, err := s.SetDesired("pk", "dev1", map[string]json.RawMessage{"a": json.RawMessage("1")}, nil)
 				return err
 			}},
 		{ledger.Shadow, "device=pk/dev1",

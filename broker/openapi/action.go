@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -203,7 +204,7 @@ func (p Params) page(name, size string) (skip, n, current int, err error) {
 	if n, err = p.number(size, 10); err != nil {
 		return 0, 0, 0, err
 	}
-	if current < 1 || n < 1 || n > 200 {
+	if current < 1 || n < 1 || n > 200 || current > math.MaxInt/n {
 		return 0, 0, 0, invalid(name+" or "+size, strconv.Itoa(current)+", "+strconv.Itoa(n))
 	}
 	return (current - 1) * n, n, current, nil

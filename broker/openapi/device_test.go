@@ -4,11 +4,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"sampan/broker/brokertest"
 	"sampan/broker/credential"
+	"sampan/broker/quota"
 	"sampan/packet"
 )
 
@@ -21,13 +24,19 @@ func sign(clientID, name string) string {
 // connect makes a device and connects it; its system topics are subscribed for it.
 func (s *site) connect(name string) *brokertest.Client {
 	s.t.Helper()
+	return s.connectAs(name, ",_ss=1")
+}
+
+// connectAs is connect with parameters of the client identifier.
+func (s *site) connectAs(name, parameters string) *brokertest.Client {
+	s.t.Helper()
 	s.device(s.t, name)
 	nc, err := s.Broker.Dial()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	c := brokertest.NewClient(s.t, nc)
-	ack := c.TryConnect(brokertest.ConnectPacket("c|securemode=3,signmethod=hmacsha256,_ss=1|", brokertest.Credentials(name+"&pk1", sign("c", name))))
+	ack := c.TryConnect(brokertest.ConnectPacket("c|securemode=3,signmethod=hmacsha256"+parameters+"|", brokertest.Credentials(name+"&pk1", sign("c", name))))
 	if ack.Code != packet.Accepted {
 		s.t.Fatalf("%v\n%s", ack.Code, s.Log)
 	}
@@ -291,5 +300,149 @@ func TestFirmwareAndConfiguration(t *testing.T) {
 	c.Send(brokertest.Publish("/sys/pk1/dev-1/thing/config/get", `{"id":"2","params":{"configScope":"product","getType":"file"}}`, 0, 0))
 	if p := c.NextPublish(); !strings.Contains(string(p.Payload), `"code":6710`) {
 		t.Errorf("%s", p.Payload)
+	}
+}
+
+// A call on a custom topic reaches the device that it names, on one of that device's own topics and on no other.
+func TestTheTopicOfACallIsTheDevicesOwn(t *testing.T) {
+	s := start(t)
+	s.device(t, "away")
+	s.device(t, "dev-2")
+	call := func(name, topic string) string {
+		return s.call("RRpc", "ProductKey", "pk1", "DeviceName", name, "RequestBase64Byte", "aGk=", "Timeout", "5000", "Topic", topic)
+	}
+	for _, topic := range []string{
+		"/pk1/dev-2/user/get", "/pk2/away/user/get", "/sys/pk1/dev-2/thing/service/x", "/pk1/away", "/pk1/away/", "/pk1/away2/user/get",
+		"/pk1/away/+", "/pk1/away/user/#", "/pk1/+/user/get", "/sys/sys/pk1/away/user/get", "/broadcast/pk1/a", "/x", "/", "user/get",
+		"/pk1/away/user\x00get", "/pk1/away/\xff",
+	} {
+		if body := call("away", topic); !strings.Contains(body, `"Code":"iot.messagebroker.InvalidFormattedTopicName"`) {
+			t.Errorf("%q: %s", topic, body)
+		}
+	}
+	if body := call("away", "/pk1/away/user/get"); !strings.Contains(body, `"RrpcCode":"OFFLINE"`) {
+		t.Error(body)
+	}
+	c := s.connectAs("dev-1", ",ext=1,_ss=1")
+	for _, topic := range []string{"/pk1/dev-1/user/get", "/pk1/dev-1/get", "/sys/pk1/dev-1/thing/service/x"} {
+		body := make(chan string, 1)
+		go func() { body <- call("dev-1", topic) }()
+		p := c.NextPublish()
+		if called := string(p.Topic); !strings.HasPrefix(called, "/ext/rrpc/") || !strings.HasSuffix(called, topic) {
+			t.Errorf("%s: called on %s", topic, called)
+		}
+		c.Publish(string(p.Topic), "yes", 0)
+		if got := <-body; !strings.Contains(got, `"RrpcCode":"SUCCESS"`) {
+			t.Errorf("%s: %s", topic, got)
+		}
+	}
+}
+
+// A device is online since it has connected, whatever it sends later. The time is there while it is connected by itself.
+func TestSinceWhenADeviceIsOnline(t *testing.T) {
+	s := start(t)
+	type times struct{ local, utc, last string }
+	online := func(name string) (got times) {
+		t.Helper()
+		var detail struct {
+			Data struct{ GmtOnline, UtcOnline string }
+		}
+		if err := json.Unmarshal([]byte(s.call("QueryDeviceDetail", "ProductKey", "pk1", "DeviceName", name)), &detail); err != nil {
+			t.Fatal(err)
+		}
+		var state struct {
+			DeviceStatusList struct {
+				DeviceStatus []struct{ LastOnlineTime string }
+			}
+		}
+		body := s.call("BatchGetDeviceState", "ProductKey", "pk1", "DeviceName.1", name)
+		if err := json.Unmarshal([]byte(body), &state); err != nil || len(state.DeviceStatusList.DeviceStatus) != 1 {
+			t.Fatal(body, err)
+		}
+		return times{detail.Data.GmtOnline, detail.Data.UtcOnline, state.DeviceStatusList.DeviceStatus[0].LastOnlineTime}
+	}
+	want := func(when, name string, want times) {
+		t.Helper()
+		if got := online(name); got != want {
+			t.Errorf("%s, %s: %+v, want %+v", when, name, got, want)
+		}
+	}
+	s.Clock.Advance(time.Hour)
+	const utc = "2018-06-01T13:00:00.000Z"
+	since := times{"2018-06-01 21:00:00", utc, utc}
+	c := s.connect("gateway")
+	want("at once", "gateway", since)
+	s.Clock.Advance(50 * time.Second)
+	c.Sync()
+	want("after a ping", "gateway", since)
+
+	s.device(t, "sub1")
+	ask(t, c, "/sys/pk1/gateway/thing/topo/add", `[{"productKey":"pk1","deviceName":"sub1","clientId":"c","signMethod":"hmacSha256","sign":"`+sign("c", "sub1")+`"}]`)
+	ask(t, c, "/ext/session/pk1/gateway/combine/login", `{"productKey":"pk1","deviceName":"sub1","clientId":"c","signMethod":"hmacSha256","sign":"`+sign("c", "sub1")+`"}`)
+	want("through a gateway", "sub1", times{})
+
+	c.Disconnect()
+	for end := time.Now().Add(brokertest.Patience); s.Broker.Stats().Connections > 0; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("the connection is still there")
+		}
+	}
+	want("away", "gateway", times{})
+}
+
+// A device that is connected is told at once what is desired of it; another one finds it when it asks. null takes a
+// desired value away, of which no device is told.
+func TestDesiredPropertiesAreTold(t *testing.T) {
+	s := start(t)
+	c := s.connect("dev-1")
+	s.device(t, "away")
+	for _, test := range []struct{ name, device, items, versions, answer, told, desired string }{
+		{"told", "dev-1", `{"t":1,"u":"a"}`, `{"t":0}`, `"MessageId":"1","Versions":"{\"t\":1,\"u\":1}"`, `{"t":1,"u":"a"}`,
+			`{"Identifier":"t","Value":"1","Version":1},{"Identifier":"u","Value":"a","Version":1}`},
+		{"partly taken away", "dev-1", `{"t":null,"u":"b"}`, `{"t":1}`, `"MessageId":"2","Versions":"{\"t\":0,\"u\":2}"`, `{"u":"b"}`,
+			`{"Identifier":"u","Value":"b","Version":2}`},
+		{"of another version", "dev-1", `{"u":null}`, `{"u":1}`, `"Code":"iot.device.DesiredVersionMismatch"`, "",
+			`{"Identifier":"u","Value":"b","Version":2}`},
+		{"taken away", "dev-1", `{"u":null}`, `{"u":2}`, `"Data":{"Versions":"{\"u\":0}"}`, "", ""},
+		{"away", "away", `{"t":1}`, "", `"Data":{"Versions":"{\"t\":1}"}`, "", `{"Identifier":"t","Value":"1","Version":1}`},
+	} {
+		device := []string{"ProductKey", "pk1", "DeviceName", test.device}
+		if body := s.call("SetDeviceDesiredProperty", append(device, "Items", test.items, "Versions", test.versions)...); !strings.Contains(body, test.answer) {
+			t.Errorf("%s: answer %s, want %s", test.name, body, test.answer)
+		}
+		if body := s.call("QueryDeviceDesiredProperty", device...); !strings.Contains(body, `"DesiredPropertyInfo":[`+test.desired+`]`) {
+			t.Errorf("%s: desired %s, want %s", test.name, body, test.desired)
+		}
+		got := c.Drain()
+		if test.told == "" {
+			if len(got) != 0 {
+				t.Errorf("%s: told %s", test.name, got[0].Payload)
+			}
+			continue
+		}
+		if len(got) != 1 || string(got[0].Topic) != "/sys/pk1/dev-1/thing/service/property/set" || !strings.Contains(string(got[0].Payload), `"params":`+test.told+`,`) {
+			t.Errorf("%s: told %v, want %s", test.name, got, test.told)
+		}
+	}
+}
+
+// What is desired is kept also if the device cannot be told, because it is sent too much.
+func TestDesiredPropertiesBeyondTheRate(t *testing.T) {
+	s := start(t, func(q *quota.Limits) { q.Rates[quota.Downlink] = quota.PerSecond(1) })
+	c := s.connect("dev-1")
+	device := []string{"ProductKey", "pk1", "DeviceName", "dev-1"}
+	for _, value := range []string{"1", "2"} {
+		if code := s.code("SetDeviceDesiredProperty", append(device, "Items", `{"t":`+value+`}`)...); code != "" {
+			t.Errorf("%s: %s", value, code)
+		}
+	}
+	if got := c.Drain(); len(got) != 1 {
+		t.Errorf("told %d times, want once", len(got))
+	}
+	if body := s.call("QueryDeviceDesiredProperty", device...); !strings.Contains(body, `{"Identifier":"t","Value":"2","Version":2}`) {
+		t.Error(body)
+	}
+	if n := s.Platform.Meter().Counts()[quota.Downlink.String()]; n != 1 {
+		t.Errorf("%d refusals were counted, want 1", n)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sampan/broker/device"
 	"sampan/broker/quota"
 	"sampan/broker/rrpc"
+	"sampan/packet"
 )
 
 // maxBatch is how many devices one BatchPub may name (platform: 100).
@@ -119,6 +120,14 @@ func (b *Backend) send(ctx context.Context, product *device.Product, name, topic
 	return strconv.FormatUint(b.IDs.Next(), 10), nil
 }
 
+// callable reports whether a device may be called on a topic: one below its own names, also of the system's topics. The
+// caller says which device it is, and no other one is to be asked, or named, in its place.
+func callable(d *device.Device, topic string) bool {
+	own := "/" + d.Product().Key + "/" + string(d.Name()) + "/"
+	rest, ok := strings.CutPrefix(strings.TrimPrefix(topic, "/sys"), own)
+	return ok && rest != "" && packet.ValidTopicName([]byte(topic), nil) == nil
+}
+
 // rrpc calls a device.
 func (b *Backend) rrpc(ctx context.Context, p Params) (object, error) {
 	d, err := b.device(p)
@@ -137,10 +146,9 @@ func (b *Backend) rrpc(ctx context.Context, p Params) (object, error) {
 		return nil, failed("iot.messagebroker.InvalidTimeoutValue", "Timeout is a number of milliseconds.")
 	}
 	topic := p.Get("Topic")
-	if topic != "" {
-		if _, ok := deviceOf(d.Product().Key, topic); !ok && !strings.HasPrefix(topic, "/") {
-			return nil, failed("iot.messagebroker.InvalidFormattedTopicName", "Topic begins with a slash.")
-		}
+	if topic != "" && !callable(&d, topic) {
+		return nil, failed("iot.messagebroker.InvalidFormattedTopicName",
+			"Topic is one of the device's own, without wildcards, such as /"+d.Product().Key+"/"+string(d.Name())+"/user/get.")
 	}
 	if why := b.limits.rrpc(b.Now()); why != "" {
 		return nil, failed("iot.messagebroker.RateLimit", why)

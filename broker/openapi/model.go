@@ -120,7 +120,8 @@ func plain(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// setDeviceDesiredProperty says what a device's properties are to be.
+// setDeviceDesiredProperty says what a device's properties are to be, or with null that nothing is desired of them any
+// more. A device that is connected is told at once; the answer has the MessageId of that.
 func (b *Backend) setDeviceDesiredProperty(_ context.Context, p Params) (object, error) {
 	d, err := b.device(p)
 	if err != nil {
@@ -132,7 +133,7 @@ func (b *Backend) setDeviceDesiredProperty(_ context.Context, p Params) (object,
 		p.Get("Versions") != "" && json.Unmarshal([]byte(p.Get("Versions")), &versions) != nil {
 		return nil, invalidJSON
 	}
-	now, err := b.Services.SetDesired(d.Product().Key, string(d.Name()), items, versions)
+	now, id, err := b.Services.SetDesired(d.Product().Key, string(d.Name()), items, versions)
 	switch {
 	case errors.Is(err, alink.ErrVersion):
 		return nil, failed("iot.device.DesiredVersionMismatch", "A version is not the one that the property has, or there are too many properties.")
@@ -142,7 +143,7 @@ func (b *Backend) setDeviceDesiredProperty(_ context.Context, p Params) (object,
 		return nil, translate(err)
 	}
 	v, _ := json.Marshal(now)
-	return object{{"Data", object{{"Versions", string(v)}}}}, nil
+	return object{{"Data", object{}.and("MessageId", id).and("Versions", string(v))}}, nil
 }
 
 func (b *Backend) queryDeviceDesiredProperty(_ context.Context, p Params) (object, error) {

@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"encoding/base64"
+	"math"
 	"net/url"
 	"strconv"
 	"time"
@@ -50,9 +51,18 @@ func (p Params) number(name string, def int) (int, error) {
 	return n, nil
 }
 
+// milliseconds returns a parameter that is a length of time, or 0 if it is not there.
 func (p Params) milliseconds(name string) (time.Duration, error) {
 	n, err := p.number(name, 0)
-	return time.Duration(n) * time.Millisecond, err
+	if err != nil {
+		return 0, err
+	}
+	// Beyond it the product overflows, and could come out as a time that is allowed.
+	const most = math.MaxInt64 / int64(time.Millisecond)
+	if n < 0 || int64(n) > most {
+		return 0, invalid(name, p.Get(name))
+	}
+	return time.Duration(n) * time.Millisecond, nil
 }
 
 // qos returns the parameter Qos, 0 or 1.

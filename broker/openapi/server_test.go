@@ -364,6 +364,10 @@ func TestErrorsOfActions(t *testing.T) {
 		{"RRpc", with("RequestBase64Byte", b64), "MissingTimeout"},
 		{"RRpc", with("RequestBase64Byte", b64, "Timeout", "8001"), "iot.messagebroker.InvalidTimeoutValue"},
 		{"RRpc", with("RequestBase64Byte", b64, "Timeout", "soon"), "iot.messagebroker.InvalidTimeoutValue"},
+		{"RRpc", with("RequestBase64Byte", b64, "Timeout", "-1000"), "iot.messagebroker.InvalidTimeoutValue"},
+		// In nanoseconds they are more than 64 bits hold, and what is left of the first is 1.4 s.
+		{"RRpc", with("RequestBase64Byte", b64, "Timeout", "18446744075115"), "iot.messagebroker.InvalidTimeoutValue"},
+		{"RRpc", with("RequestBase64Byte", b64, "Timeout", "9223372036854775807"), "iot.messagebroker.InvalidTimeoutValue"},
 		{"RRpc", with("RequestBase64Byte", "?", "Timeout", "1000"), "iot.messagebroker.MessageContentIsNotBase64Encode"},
 		{"RRpc", with("RequestBase64Byte", b64, "Timeout", "1000", "Topic", "user/get"), "iot.messagebroker.InvalidFormattedTopicName"},
 		{"RRpc", with("RequestBase64Byte", b64, "Timeout", "1000"), ""},
@@ -379,6 +383,7 @@ func TestErrorsOfActions(t *testing.T) {
 		{"RegisterDevice", []string{"ProductKey", "pk1", "DeviceName", "a b"}, "iot.device.InvalidFormattedDeviceName"},
 		{"BatchRegisterDevice", []string{"ProductKey", "pk1", "Count", "1001"}, "iot.common.InvalidFormattedParameter"},
 		{"QueryPageByApplyId", []string{"ApplyId", "99", "CurrentPage", "1", "PageSize", "10"}, "iot.device.NotExistedApplyId"},
+		{"QueryPageByApplyId", []string{"ApplyId", "99", "CurrentPage", "9223372036854775807", "PageSize", "2"}, "iot.common.InvalidFormattedParameter"},
 		{"QueryDeviceDetail", []string{"IotId", "none"}, "iot.device.NotExistedDevice"},
 		{"QueryDeviceDetail", []string{"ProductKey", "pk1"}, "iot.device.NullDeviceName"},
 		{"SetDeviceProperty", with("Items", "[1]"), "iot.tsl.InvalidJsonFormat"},

@@ -3,7 +3,9 @@ package openapi
 import (
 	"context"
 	"errors"
+	"time"
 
+	"sampan/broker"
 	"sampan/broker/alink"
 	"sampan/broker/device"
 	"sampan/broker/internal/notation"
@@ -44,6 +46,17 @@ func (b *Backend) status(d *device.Device) string {
 	return "OFFLINE"
 }
 
+// onlineSince is when a device came online, if it is connected by itself. Of others that is not kept: the times of the
+// sub-devices' logins are not those of their gateway's connection, and one that is away has no connection.
+func (b *Backend) onlineSince(d *device.Device, c *broker.ClientInfo) time.Time {
+	if b.Gateways != nil {
+		if _, through := b.Gateways.Through(d.Product().Key, string(d.Name())); through {
+			return time.Time{}
+		}
+	}
+	return c.ConnectedAt
+}
+
 func (b *Backend) deviceData(d *device.Device) object {
 	i := d.Info()
 	data := object{
@@ -54,8 +67,8 @@ func (b *Backend) deviceData(d *device.Device) object {
 		and("GmtCreate", notation.Local(i.Created)).and("UtcCreate", notation.UTC(i.Created)).
 		and("GmtActive", notation.Local(i.Activated)).and("UtcActive", notation.UTC(i.Activated))
 	if c, ok := b.Broker.Client(b.Key(i.ProductKey, i.DeviceName)); ok && c.Connected {
-		seen := b.Now().Add(-c.LastPacket)
-		data = data.and("IpAddress", notation.Host(c.Addr)).and("GmtOnline", notation.Local(seen)).and("UtcOnline", notation.UTC(seen))
+		since := b.onlineSince(d, &c)
+		data = data.and("IpAddress", notation.Host(c.Addr)).and("GmtOnline", notation.Local(since)).and("UtcOnline", notation.UTC(since))
 	}
 	return data
 }
@@ -134,7 +147,7 @@ func (b *Backend) batchGetDeviceState(_ context.Context, p Params) (object, erro
 		name := string(d.Name())
 		state := object{{"DeviceName", name}, {"DeviceId", d.IotID()}, {"IotId", d.IotID()}, {"Status", b.status(&d)}}
 		if c, ok := b.Broker.Client(b.Key(d.Product().Key, name)); ok && c.Connected {
-			state = state.and("AsAddress", c.Addr).and("LastOnlineTime", notation.UTC(b.Now().Add(-c.LastPacket)))
+			state = state.and("AsAddress", c.Addr).and("LastOnlineTime", notation.UTC(b.onlineSince(&d, &c)))
 		}
 		list = append(list, state)
 	}

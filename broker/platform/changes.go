@@ -28,8 +28,7 @@ type change struct {
 	kind                   device.ChangeKind
 	productKey, deviceName string
 	iotID                  string // of the device
-	product                *device.Product
-	late                   bool // it was applied already, when the device's connection was not there yet
+	late                   bool   // it was applied already, when the device's connection was not there yet
 }
 
 func (c *changes) start(p *Platform) {
@@ -68,7 +67,7 @@ func (c *changes) note(ch device.Change) {
 	}
 	n := change{kind: ch.Kind}
 	if ch.Product != nil {
-		n.product, n.productKey = ch.Product, ch.Product.Key
+		n.productKey = ch.Product.Key
 	}
 	if ch.Device != nil {
 		n.deviceName = string(ch.Device.Name())
@@ -155,13 +154,13 @@ func (p *Platform) apply(c change) {
 		// Those whom the new ones vouch for come back.
 		p.ofProduct(c.productKey, func(key string) { p.broker.Disconnect(key, "the authorities of its product have changed") })
 	case device.ProductChanged:
-		p.tables.replace(c.product)
+		p.tables.refresh(c.productKey)
 		p.ofProduct(c.productKey, func(key string) { p.broker.Reauthorize(key) })
 		for _, g := range p.gateways.OfProduct(c.productKey) {
 			p.broker.Reauthorize(Key(g.ProductKey, g.DeviceName))
 		}
 	case device.ProductDeleted:
-		p.tables.remove(c.productKey)
+		p.tables.refresh(c.productKey)
 		if p.alink != nil {
 			p.alink.ForgetProduct(c.productKey)
 		}

@@ -93,8 +93,11 @@ func TestWhatWasConfirmedSurvives(t *testing.T) {
 			if answer := shadowAnswer(t, c, `{"method":"update","state":{"reported":{"n":9007199254740993,"t":[1,{"x":"&"}]}},"version":5}`); !strings.Contains(answer, `"success"`) {
 				t.Fatal(answer)
 			}
-			if _, err := s.Services().SetDesired(productKey, deviceName, map[string]json.RawMessage{"want": json.RawMessage(`{"a": 1}`)}, nil); err != nil {
+			if _, _, err := s.Services().SetDesired(productKey, deviceName, map[string]json.RawMessage{"want": json.RawMessage(`{"a": 1}`)}, nil); err != nil {
 				t.Fatal(err)
+			}
+			if p := c.NextPublish(); string(p.Topic) != own("/sys/%s/thing/service/property/set") {
+				t.Fatalf("on %s", p.Topic)
 			}
 			c.Send(brokertest.Publish(own("/ota/device/inform/%s"), `{"id":"3","params":{"version":"1.0"}}`, 0, 0))
 			c.Sync() // there is no answer; what follows waits for it, too
@@ -188,7 +191,7 @@ func TestADeletedDeviceLeavesNothingBehind(t *testing.T) {
 	ask(t, g, topo("gw-a", "add"), []any{signedSub("sub1", subSecret), signedSub("sub2", subSecret)})
 	keep := func(pk, dn string) {
 		t.Helper()
-		if _, err := s.Services().SetDesired(pk, dn, map[string]json.RawMessage{"a": json.RawMessage("1")}, nil); err != nil {
+		if _, _, err := s.Services().SetDesired(pk, dn, map[string]json.RawMessage{"a": json.RawMessage("1")}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

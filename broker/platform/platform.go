@@ -89,7 +89,7 @@ func New(o Options) *Platform {
 		o.Ledger = ledger.New(ledger.Options{})
 	}
 	p := &Platform{opts: o, registry: o.Registry, ledger: o.Ledger, meter: quota.Meter{Logger: o.Logger}}
-	p.tables.options = o.Permissions
+	p.tables.registry, p.tables.options = o.Registry, o.Permissions
 	p.verifier = credential.Verifier{
 		Directory:         directory{p},
 		MatchChannel:      o.MatchChannel,
