@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // ErrLocked is returned by FS.Lock for a directory that is in use.
@@ -18,26 +19,38 @@ const lockName = "lock"
 // Dir returns a directory of the operating system, which is made if it does not exist, so that it survives a
 // power cut.
 func Dir(path string) (FS, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := makeDir(filepath.Clean(path)); err != nil {
-			return nil, err
-		}
+	if err := makeDir(filepath.Clean(path)); err != nil {
+		return nil, err
 	}
 	return dir(path), nil
 }
 
-// makeDir makes a directory and those above it that do not exist.
+// makeDir makes a directory, and those above it that do not exist, one after the other: each is synced into its
+// parent before the next one is made. One that exists is synced too: who made it may have been killed before that,
+// and it is the only one of its path which that can be true of.
 func makeDir(path string) error {
-	parent := filepath.Dir(path)
-	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) && parent != path {
+	_, err := os.Stat(path)
+	exists := !errors.Is(err, fs.ErrNotExist)
+	if parent := filepath.Dir(path); !exists && parent != path {
 		if err := makeDir(parent); err != nil {
 			return err
 		}
+		if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
 	}
-	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	err = dir(path + "/..").SyncDir() // where path is in truth, if it is a link
+	if exists && cannotSync(err) {
+		return nil
 	}
-	return dir(parent).SyncDir()
+	return err
+}
+
+// cannotSync reports whether a directory that others have made is in one that this process may not read, or that
+// the file system, being read-only, knows no sync for: that is a place for a mount point, say, and was prepared by
+// somebody else.
+func cannotSync(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EINVAL)
 }
 
 // ReadDir returns a directory of the operating system, which must exist.
