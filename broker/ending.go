@@ -62,6 +62,20 @@ func (c *conn) stop(e *ending) {
 	}
 }
 
+// stopAfterWrite is stop once everything that waits for the client has been sent, unless something else ends the
+// connection before.
+func (c *conn) stopAfterWrite(e *ending) {
+	done := c.out.closeAfterWrite(func() {
+		if c.end.CompareAndSwap(nil, e) {
+			c.gone.close()
+			c.answers.release()
+		}
+	})
+	if done {
+		c.stop(e)
+	}
+}
+
 // closeSocket closes the socket without waiting: a channel that says goodbye, as TLS does, may take its time
 // when the client is gone.
 func (c *conn) closeSocket() {
@@ -86,7 +100,7 @@ func (c *conn) drain() {
 	if c.end.CompareAndSwap(nil, &ending{reason: ShuttingDown}) {
 		c.gone.close()
 		c.answers.release()
-		if c.out.closeAfterWrite() {
+		if c.out.closeAfterWrite(nil) {
 			c.out.close()
 			c.closeSocket()
 		}
@@ -141,7 +155,7 @@ func (c *conn) finish(t *netx.Turn) {
 	}
 	reason := c.end.Load().reason
 	answered := reason.answered(c.client != nil)
-	written := answered && c.out.closeAfterWrite()
+	written := answered && c.out.closeAfterWrite(nil)
 	c.mayWait()
 	c.cleanUp()
 	c.done.close()

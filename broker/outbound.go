@@ -37,8 +37,9 @@ type outbound struct {
 	shared   int   // of these, how many count in Broker.outboundBytes
 	starved  bool  // QoS 1 messages wait in the session for room here
 	closed   bool
-	closing  bool // close the socket when everything is written
-	writing  bool // the writer goroutine was started
+	closing  bool   // close the socket when everything is written
+	before   func() // called before that, or nil
+	writing  bool   // the writer goroutine was started
 	wake     chan struct{}
 	roomMade func()        // called by the writer goroutine when there is room again
 	drained  chan struct{} // closed when what waits has gone below half; nil: nobody waits for that
@@ -439,15 +440,15 @@ func (o *outbound) close() {
 	}
 }
 
-// closeAfterWrite closes the socket once everything that waits is written. It reports whether that is
-// already so.
-func (o *outbound) closeAfterWrite() (done bool) {
+// closeAfterWrite closes the socket once everything that waits is written, and calls before, if it is not nil, when it
+// comes to that. It reports whether everything is written already; then it has done nothing.
+func (o *outbound) closeAfterWrite(before func()) (done bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed || o.claim == idle {
 		return true
 	}
-	o.closing = true
+	o.closing, o.before = true, before
 	return false
 }
 
@@ -468,6 +469,12 @@ func (o *outbound) waitUntilClosed() {
 
 // finish ends an outbound that was closing and has nothing left to write.
 func (o *outbound) finish() {
+	o.mu.Lock()
+	before := o.before
+	o.mu.Unlock()
+	if before != nil {
+		before()
+	}
 	o.socket.CloseWrite()
 	o.close()
 	o.socket.Close()
