@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -22,7 +23,7 @@ func Dir(path string) (FS, error) {
 	if err := makeDir(filepath.Clean(path)); err != nil {
 		return nil, err
 	}
-	return dir(path), nil
+	return &dir{path: path}, nil
 }
 
 // makeDir makes a directory, and those above it that do not exist, one after the other: each is synced into its
@@ -39,7 +40,7 @@ func makeDir(path string) error {
 			return err
 		}
 	}
-	err = dir(path + "/..").SyncDir() // where path is in truth, if it is a link
+	err = syncPath(path + "/..") // where path is in truth, if it is a link
 	if exists && cannotSync(err) {
 		return nil
 	}
@@ -62,15 +63,18 @@ func ReadDir(path string) (FS, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("%s is not a directory", path)
 	}
-	return dir(path), nil
+	return &dir{path: path}, nil
 }
 
-type dir string
+type dir struct {
+	path string
+	held atomic.Pointer[os.File] // the directory, open while it is locked; or nil
+}
 
-func (d dir) Path(name string) string { return filepath.Join(string(d), name) }
+func (d *dir) Path(name string) string { return filepath.Join(d.path, name) }
 
-func (d dir) List() ([]string, error) {
-	f, err := os.Open(string(d))
+func (d *dir) List() ([]string, error) {
+	f, err := os.Open(d.path)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +82,7 @@ func (d dir) List() ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
-func (d dir) Open(name string, create bool) (File, error) {
+func (d *dir) Open(name string, create bool) (File, error) {
 	flag := os.O_RDWR
 	if create {
 		flag |= os.O_CREATE
@@ -86,14 +90,25 @@ func (d dir) Open(name string, create bool) (File, error) {
 	return open(d.Path(name), flag)
 }
 
-func (d dir) OpenRead(name string) (File, error) { return open(d.Path(name), os.O_RDONLY) }
+func (d *dir) OpenRead(name string) (File, error) { return open(d.Path(name), os.O_RDONLY) }
 
-func (d dir) Rename(from, to string) error { return os.Rename(d.Path(from), d.Path(to)) }
+func (d *dir) Rename(from, to string) error { return os.Rename(d.Path(from), d.Path(to)) }
 
-func (d dir) Remove(name string) error { return os.Remove(d.Path(name)) }
+func (d *dir) Remove(name string) error { return os.Remove(d.Path(name)) }
 
-func (d dir) SyncDir() error {
-	f, err := os.Open(string(d))
+// SyncDir needs no descriptor while the directory is locked: a log that could not sync its directory would have
+// failed, and a process that is short of descriptors for a moment must not cost it that.
+func (d *dir) SyncDir() error {
+	if f := d.held.Load(); f != nil {
+		if err := syncDir(f); !errors.Is(err, os.ErrClosed) {
+			return err
+		}
+	}
+	return syncPath(d.path)
+}
+
+func syncPath(path string) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
@@ -104,16 +119,37 @@ func (d dir) SyncDir() error {
 	return err
 }
 
-func (d dir) Lock() (io.Closer, error) {
+func (d *dir) Lock() (io.Closer, error) {
 	f, err := os.OpenFile(d.Path(lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	if err := lock(f); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%s: %w", string(d), err)
+		return nil, fmt.Errorf("%s: %w", d.path, err)
 	}
-	return f, nil
+	held, err := os.Open(d.path)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	d.held.Store(held)
+	return &locked{d, f, held}, nil
+}
+
+// locked is a directory's lock.
+type locked struct {
+	d         *dir
+	lock, dir *os.File
+}
+
+func (l *locked) Close() error {
+	l.d.held.CompareAndSwap(l.dir, nil)
+	err := l.dir.Close()
+	if e := l.lock.Close(); err == nil {
+		err = e
+	}
+	return err
 }
 
 // osFile is a file of the operating system.
