@@ -20,7 +20,7 @@ type tail struct {
 type surveyed struct {
 	seq  uint32
 	head segmentHeader
-	err  error // why the header is no good
+	err  error // why the header, or the whole file, is no good
 
 	end     uint32 // of the good frames from the start
 	ended   bool   // they close with an end frame
@@ -120,8 +120,14 @@ func (s *surveyed) survey(fs vfs.FS, app string, closer bool) error {
 	if err != nil {
 		return &Failure{Op: "read", File: fs.Path(name), Err: err}
 	}
-	if s.head, s.err, err = readHeader(f, fs.Path(name), s.seq, app); err != nil || s.err != nil || !closer {
+	if s.head, s.err, err = readHeader(f, fs.Path(name), s.seq, app); err != nil {
 		return err
+	}
+	if s.err == nil && size > maxFile {
+		s.err = fmt.Errorf("it has %d bytes, more than any segment can have", size)
+	}
+	if s.err != nil || !closer {
+		return nil
 	}
 	sc := newScanner(&s.head, f, headerBytes, size)
 	for !s.ended {
