@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"math/bits"
 	"sync"
 	"sync/atomic"
@@ -170,13 +171,24 @@ func (cl *client) flushSession(s *session.Session) bool {
 
 // pump sends what waits in the session, as far as window and outbound allow. It is called whenever one of
 // them has got room.
+//
+// If the store cannot read what comes next, the connection gets no more and ends: what waits stays where it is, and
+// the client gets it when it comes again and the store reads.
 func (cl *client) pump(b *batch) {
 	cl.mu.Lock()
-	for cl.pumpLoaded(b) {
-		cl.load(b)
+	var err error
+	for err == nil && cl.pumpLoaded(b) {
+		err = cl.load(b)
+	}
+	c := cl.conn
+	if err != nil {
+		cl.out.Store(nil)
 	}
 	drops := cl.takeCounters()
 	cl.mu.Unlock()
+	if err != nil {
+		c.stopAfterWrite(&ending{reason: StoreFailed, detail: "reading a message back: " + err.Error()})
+	}
 	cl.report(drops, b)
 }
 
@@ -218,25 +230,43 @@ const loadBatch = 32
 
 // load reads the next stored messages back, without the lock and without a claim to any outbound, since that
 // may take a disk. Called with cl.mu held, which it releases and takes again.
-func (cl *client) load(b *batch) {
+//
+// A message that is gone or damaged for good is given up. Any other error may have passed when it is asked for again,
+// a process that has no descriptor left being the likely one, and costs no message: it is returned if it is the first
+// message that it concerns, so that those before one which cannot be read are delivered, and if the connection that
+// wanted the message is still there. The next one asks for itself.
+func (cl *client) load(b *batch) error {
 	var refs [loadBatch]session.Ref
-	s := cl.session
+	s, c := cl.session, cl.conn
 	n := s.Wanted(refs[:])
 	cl.loading = true
 	cl.mu.Unlock()
 	b.flush()
 	b.turn.Leave()
 	var messages [loadBatch]*session.Message
+	var failed error
 	for i, r := range refs[:n] {
-		messages[i], _ = cl.broker.store.Load(r) // a failure leaves nil: Loaded counts it
+		m, err := cl.broker.store.Load(r)
+		if err != nil && !errors.Is(err, session.ErrNoMessage) && !errors.Is(err, session.ErrDamaged) {
+			n, failed = i, err
+			break
+		}
+		if err == nil {
+			messages[i] = m // otherwise nil: Loaded counts it
+		}
 	}
 	cl.mu.Lock()
 	cl.loading = false
-	if cl.session == s {
-		for i, r := range refs[:n] {
-			s.Loaded(r, messages[i])
-		}
+	if cl.session != s {
+		return nil
 	}
+	for i, r := range refs[:n] {
+		s.Loaded(r, messages[i])
+	}
+	if n > 0 || cl.conn != c {
+		return nil
+	}
+	return failed
 }
 
 // takeCounters takes what the session has counted. Called with cl.mu held; report comes after it is released.

@@ -65,6 +65,20 @@ func (c *conn) stop(e *ending) {
 	}
 }
 
+// stopAfterWrite is stop once everything that waits for the client has been sent, unless something else ends the
+// connection before.
+func (c *conn) stopAfterWrite(e *ending) {
+	done := c.out.closeAfterWrite(true, func() {
+		if c.end.CompareAndSwap(nil, e) {
+			c.gone.close()
+			c.answers.release()
+		}
+	})
+	if done {
+		c.stop(e)
+	}
+}
+
 // closeSocket closes the socket without waiting: a channel that says goodbye, as TLS does, may take its time
 // when the client is gone.
 func (c *conn) closeSocket() {
@@ -89,7 +103,7 @@ func (c *conn) drain() {
 	if c.end.CompareAndSwap(nil, &ending{reason: ShuttingDown}) {
 		c.gone.close()
 		c.answers.release()
-		if c.out.closeAfterWrite(true) {
+		if c.out.closeAfterWrite(true, nil) {
 			c.out.close()
 			c.closeSocket()
 		}
@@ -144,7 +158,7 @@ func (c *conn) finish(t *netx.Turn) {
 	}
 	reason := c.end.Load().reason
 	answered := reason.answered(c.client != nil)
-	written := answered && c.out.closeAfterWrite(false)
+	written := answered && c.out.closeAfterWrite(false, nil)
 	c.mayWait()
 	c.cleanUp()
 	c.done.close()

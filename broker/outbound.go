@@ -37,9 +37,10 @@ type outbound struct {
 	shared   int   // of these, how many count in Broker.outboundBytes
 	starved  bool  // QoS 1 messages wait in the session for room here
 	closed   bool
-	closing  bool // close it when everything is written
-	keepOpen bool // but not the socket
-	writing  bool // the writer goroutine was started
+	closing  bool   // close it when everything is written
+	keepOpen bool   // but not the socket
+	before   func() // called before that, or nil
+	writing  bool   // the writer goroutine was started
 	wake     chan struct{}
 	roomMade func()        // called by the writer goroutine when there is room again
 	drained  chan struct{} // closed when what waits has gone below half; nil: nobody waits for that
@@ -441,14 +442,15 @@ func (o *outbound) close() {
 }
 
 // closeAfterWrite closes the outbound once everything that waits is written, and the socket with it unless the caller
-// does that. It reports whether everything is written already, and then closes nothing.
-func (o *outbound) closeAfterWrite(socketToo bool) (done bool) {
+// does that; it calls before, if it is not nil, when it comes to that. It reports whether everything is written already;
+// then it has done nothing.
+func (o *outbound) closeAfterWrite(socketToo bool, before func()) (done bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed || o.claim == idle {
 		return true
 	}
-	o.closing, o.keepOpen = true, !socketToo
+	o.closing, o.keepOpen, o.before = true, !socketToo, before
 	return false
 }
 
@@ -470,8 +472,11 @@ func (o *outbound) waitUntilClosed() {
 // finish ends an outbound that was closing and has nothing left to write.
 func (o *outbound) finish() {
 	o.mu.Lock()
-	keepOpen := o.keepOpen
+	keepOpen, before := o.keepOpen, o.before
 	o.mu.Unlock()
+	if before != nil {
+		before()
+	}
 	if keepOpen {
 		o.close()
 		return

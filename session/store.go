@@ -37,7 +37,9 @@ type Store interface {
 	// start), in order, and returns how many there were. It reads no message: see Load.
 	Queue(id ID, after Ref, dst []Stored) int
 
-	// Load returns a stored message. It fails with ErrNoMessage if no session has it in its queue.
+	// Load returns a stored message. It fails with ErrNoMessage if no session has it in its queue, and with
+	// ErrDamaged if it can never be read again: then the broker gives it up. After any other error the
+	// message stays where it is and is asked for again.
 	Load(r Ref) (*Message, error)
 
 	// Sync calls done once, when everything noted before the call holds at the store's durability level,

@@ -12,12 +12,13 @@ const (
 // due reports whether the front of the log is to be compacted, once cut bytes of it have been. The caller
 // holds mu.
 func (l *Ledger) due(cut int64) bool {
-	return l.disk != nil && !l.closed && l.failure == nil && l.total-cut > 2*l.live+spareSegments*l.o.SegmentBytes
+	return l.disk != nil && !l.closed && l.total-cut > 2*l.live+spareSegments*l.o.SegmentBytes
 }
 
-// tidy begins a compaction if one is due. The caller holds mu.
+// tidy begins a compaction if one is due. After one that has failed, that is so when some more has been written: what
+// failed may have passed by then, and if it has not, the disk is not kept busy with it. The caller holds mu.
 func (l *Ledger) tidy() {
-	if l.compacting || !l.due(0) {
+	if l.compacting || l.total < l.again || !l.due(0) {
 		return
 	}
 	l.compacting = true
@@ -26,7 +27,10 @@ func (l *Ledger) tidy() {
 			cut, err := l.compact()
 			l.mu.Lock()
 			l.total -= cut
-			l.failure = err
+			l.failure, l.again = err, 0
+			if err != nil {
+				l.again = l.total + spareSegments*l.o.SegmentBytes
+			}
 			more = cut > 0 && l.due(0)
 			l.compacting = more
 			l.mu.Unlock()
@@ -59,7 +63,10 @@ func (l *Ledger) compact() (cut int64, err error) {
 	if err := l.disk.Wait(); err != nil {
 		return 0, err
 	}
-	return cut, l.disk.Truncate(at)
+	if err := l.disk.Truncate(at); err != nil {
+		return 0, err
+	}
+	return cut, nil
 }
 
 func (l *Ledger) stillDue(cut int64) bool {

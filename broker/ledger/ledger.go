@@ -68,6 +68,7 @@ type Ledger struct {
 	closed     bool
 	compacting bool
 	failure    error // of the last compaction
+	again      int64 // total from which on it is tried again, if it has failed
 	head       []byte
 
 	background sync.WaitGroup // a compaction; Close waits

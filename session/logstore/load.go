@@ -3,6 +3,7 @@ package logstore
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"sync"
 
 	"sampan/session"
@@ -50,9 +51,15 @@ func (s *Store) Load(r session.Ref) (*session.Message, error) {
 		if errors.Is(err, wal.ErrClosed) || s.closed.Load() {
 			return nil, session.ErrStoreClosed
 		}
+		if damage, ok := errors.AsType[*wal.Corrupt](err); ok {
+			return nil, damaged(damage)
+		}
 		return nil, err
 	}
 }
+
+// damaged says of an error that it will not pass.
+func damaged(err error) error { return fmt.Errorf("%w: %w", session.ErrDamaged, err) }
 
 // message makes the message in a record, which must be named r.
 func message(rec []byte, r session.Ref) (*session.Message, error) {
@@ -60,7 +67,7 @@ func message(rec []byte, r session.Ref) (*session.Message, error) {
 	kind := d.byte()
 	h := d.messageHead()
 	if kind != recMessage && kind != recMoved || d.bad || h.ref != r {
-		return nil, errRecord
+		return nil, damaged(errRecord)
 	}
 	topic := d.bytes(uint64(h.topic))
 	m := session.NewMessage(topic, d.bytes(uint64(h.payload)), h.expires)

@@ -13,7 +13,7 @@ var (
 	// ErrLocked is returned by Open for a directory that another process, or another Log, has open.
 	ErrLocked = vfs.ErrLocked
 
-	// ErrClosed is returned by every method of a Log after Close.
+	// ErrClosed is returned by every method of a Log after Close that returns an error.
 	ErrClosed = errors.New("wal: log is closed")
 
 	// ErrTruncated is returned by ReadAt and Scan for a position that Truncate has given up.

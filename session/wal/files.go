@@ -20,6 +20,7 @@ type files struct {
 	names uint32 // the number in the last name given to a free file
 	open  int    // how many old segments' files are open
 	clock uint64 // counts uses
+	ended bool   // the log is closed
 }
 
 // held is a segment of the log. Its file is open while it is in use, while it is the last one, and for
@@ -58,6 +59,9 @@ func (fs *files) add(seg *segment) {
 func (fs *files) acquire(seq uint32) (*held, error) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	if fs.ended {
+		return nil, ErrClosed
+	}
 	if seq < fs.first {
 		return nil, ErrTruncated
 	}
@@ -83,7 +87,7 @@ func (fs *files) acquire(seq uint32) (*held, error) {
 func (fs *files) release(h *held) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if h.users--; h.users == 0 && h.seq < fs.first && h.file != nil {
+	if h.users--; h.users == 0 && (h.seq < fs.first || fs.ended) && h.file != nil {
 		h.file.Close()
 		h.file = nil
 		fs.open--
@@ -158,12 +162,22 @@ func (fs *files) freeName() string {
 	return numbered(fs.names, freeSuffix)
 }
 
+// close closes all files but those that somebody reads: these are closed when they are released.
 func (fs *files) close() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	fs.ended = true
 	for _, h := range fs.segs {
-		if h.file != nil {
+		if h.file != nil && h.users == 0 {
 			h.file.Close()
+			h.file = nil
+			fs.open--
 		}
 	}
+}
+
+func (fs *files) closed() bool {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return fs.ended
 }

@@ -46,7 +46,7 @@ func (f *finisher) run() {
 		case <-f.l.quit:
 			return
 		}
-		if err := f.drain(); err != nil {
+		if err := f.drain(); err != nil && !unopened(err) {
 			f.l.mu.Lock()
 			f.l.fail(err)
 			f.l.mu.Unlock()
@@ -56,7 +56,8 @@ func (f *finisher) run() {
 	}
 }
 
-// drain syncs what is queued.
+// drain syncs what is queued. A segment whose file cannot be opened stays in the queue, and is tried again when the next
+// one is full: nothing claims it before.
 func (f *finisher) drain() error {
 	f.working.Lock()
 	defer f.working.Unlock()
@@ -67,11 +68,13 @@ func (f *finisher) drain() error {
 			return nil
 		}
 		seq := f.queue[0]
-		f.queue = f.queue[1:]
 		f.mu.Unlock()
 		if err := f.l.syncSegment(seq); err != nil {
 			return err
 		}
+		f.mu.Lock()
+		f.queue = f.queue[1:] // only here anything leaves it
+		f.mu.Unlock()
 		f.upTo.Store(seq + 1)
 	}
 }
@@ -90,4 +93,11 @@ func (l *Log) syncSegment(seq uint32) error {
 		return &Failure{Op: "sync", File: l.o.FS.Path(h.name), Err: err}
 	}
 	return nil
+}
+
+// unopened reports whether a file could not be opened: as long as nothing was asked of it, nothing has failed that
+// anybody relies on, and there may be a descriptor for it later.
+func unopened(err error) bool {
+	f, ok := errors.AsType[*Failure](err)
+	return ok && f.Op == "open"
 }

@@ -223,6 +223,8 @@ func (l *Log) Close() error {
 	<-l.committed
 	close(l.quit)
 	l.background.Wait()
+	l.truncating.Lock() // it renames files, which must not be another log's by then
+	defer l.truncating.Unlock()
 	l.flushTimer.Stop()
 	l.files.close()
 	err := l.err

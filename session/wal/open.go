@@ -73,6 +73,11 @@ func (l *Log) flushNow() {
 
 // recover opens the segments, finds the end of the log and makes it ready to go on.
 func (l *Log) recover() error {
+	// Who was here before may have been killed between giving a file its name and syncing the directory. What is
+	// acknowledged from now on relies on the names that are found: a power cut must not take one of them back.
+	if err := l.o.FS.SyncDir(); err != nil {
+		return &Failure{Op: "sync", File: l.o.FS.Path(""), Err: err}
+	}
 	names, err := l.o.FS.List()
 	if err != nil {
 		return &Failure{Op: "list", File: l.o.FS.Path(""), Err: err}

@@ -88,8 +88,8 @@ func (l *Log) readPending(pos Pos, dst []byte) ([]byte, error) {
 			}
 		}
 	}
-	if l.err != nil {
-		return nil, l.err
+	if err := l.failed(); err != nil {
+		return nil, err
 	}
 	return nil, &Corrupt{File: l.o.FS.Path(FileName(pos.Segment())), Offset: int64(pos.Offset()),
 		Reason: "it is behind the end of the log"}

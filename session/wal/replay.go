@@ -43,6 +43,9 @@ func (l *Log) Replay(from Pos, fn func(pos Pos, rec []byte) error) (Report, erro
 func (l *Log) Scan(from, to Pos, fn func(pos Pos, rec []byte) error) (r Report, err error) {
 	start := time.Now()
 	defer func() { r.Duration = time.Since(start) }()
+	if l.files.closed() {
+		return r, ErrClosed
+	}
 	if from == 0 {
 		from = l.Start()
 	}

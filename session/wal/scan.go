@@ -47,6 +47,18 @@ func (s *scanner) next() (f frame, payload []byte, ok bool, err error) {
 	return f, b[frameHeader:], true, nil
 }
 
+// torn returns the length that the frame at s.off was to have, of which there is the header and next finds no more.
+// It returns 0 if there is no such header.
+func (s *scanner) torn() (int64, error) {
+	if ok, err := s.have(frameHeader); !ok {
+		return 0, err
+	}
+	if f, ok := s.head.parse(s.buf[s.r:s.w]); ok && f.epoch >= s.epoch {
+		return int64(f.total()), nil
+	}
+	return 0, nil
+}
+
 // skip moves forward without looking.
 func (s *scanner) skip(n int) {
 	s.off += uint32(n)

@@ -19,6 +19,10 @@ const (
 	headerCopy  = 2048 // offset of the header's second copy
 	headerUsed  = 64
 
+	// maxFile is the size up to which a file's offsets, and the one behind its last frame, are a uint32. No segment
+	// comes near it: a longer file is not what it was.
+	maxFile = 1<<32 - frameAlign
+
 	walSuffix  = ".wal"
 	freeSuffix = ".free" // a file whose contents do not count, kept to be used again
 

@@ -20,7 +20,7 @@ type tail struct {
 type surveyed struct {
 	seq  uint32
 	head segmentHeader
-	err  error // why the header is no good
+	err  error // why the header, or the whole file, is no good
 
 	end     uint32 // of the good frames from the start
 	ended   bool   // they close with an end frame
@@ -29,9 +29,8 @@ type surveyed struct {
 	frames  int64
 	epoch   uint32
 
-	torn  bool // there is the header of a frame at end, but not the frame
-	tornN int64
-	rest  probed // good frames behind that
+	torn int64  // length of a frame at end of which there is the header only, or 0
+	rest probed // good frames behind that
 }
 
 // claims reports whether a frame says that all segments before are synced.
@@ -88,10 +87,7 @@ func (t *tail) close(fs vfs.FS, s *surveyed) {
 		t.report.Records += s.frames
 		t.report.Bytes += int64(s.end) - headerBytes
 	}
-	cut := Cut{File: fs.Path(FileName(s.seq)), Offset: int64(s.end)}
-	if s.torn {
-		cut.Bytes = s.tornN
-	}
+	cut := Cut{File: fs.Path(FileName(s.seq)), Offset: int64(s.end), Bytes: s.torn}
 	if s.rest.frames > 0 {
 		cut.Records = int64(s.rest.frames)
 		cut.Bytes = int64(s.rest.last - s.end)
@@ -120,8 +116,14 @@ func (s *surveyed) survey(fs vfs.FS, app string, closer bool) error {
 	if err != nil {
 		return &Failure{Op: "read", File: fs.Path(name), Err: err}
 	}
-	if s.head, s.err, err = readHeader(f, fs.Path(name), s.seq, app); err != nil || s.err != nil || !closer {
+	if s.head, s.err, err = readHeader(f, fs.Path(name), s.seq, app); err != nil {
 		return err
+	}
+	if s.err == nil && size > maxFile {
+		s.err = fmt.Errorf("it has %d bytes, more than any segment can have", size)
+	}
+	if s.err != nil || !closer {
+		return nil
 	}
 	sc := newScanner(&s.head, f, headerBytes, size)
 	for !s.ended {
@@ -142,11 +144,8 @@ func (s *surveyed) survey(fs vfs.FS, app string, closer bool) error {
 	if s.ended {
 		return nil
 	}
-	head := make([]byte, frameHeader)
-	if n, err := readFull(f, head, int64(s.end)); err == nil && n == frameHeader {
-		if frame, ok := s.head.parse(head); ok && frame.epoch >= s.epoch {
-			s.torn, s.tornN = true, int64(frame.total())
-		}
+	if s.torn, err = sc.torn(); err != nil {
+		return &Failure{Op: "read", File: fs.Path(name), Err: err}
 	}
 	if s.rest, err = probe(&s.head, f, s.end, size, s.epoch); err != nil {
 		return &Failure{Op: "read", File: fs.Path(name), Err: err}

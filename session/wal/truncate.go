@@ -2,7 +2,8 @@ package wal
 
 // Truncate gives up the segments that lie wholly before a position, and keeps some of their files to be
 // used again. Whatever the records there are superseded by must have been synced; at level OS, Truncate
-// syncs it to the disk itself, so that a power cut does not take both.
+// syncs it to the disk itself, so that a power cut does not take both. If a file cannot be opened for that, nothing
+// has happened, and Truncate may be tried again.
 func (l *Log) Truncate(before Pos) error {
 	l.truncating.Lock()
 	defer l.truncating.Unlock()
@@ -18,7 +19,9 @@ func (l *Log) Truncate(before Pos) error {
 	}
 	if l.o.Level == OS {
 		for seq := keep; seq <= Pos(l.written.Load()).Segment(); seq++ {
-			if err := l.syncSegment(seq); err != nil {
+			if err := l.syncSegment(seq); unopened(err) {
+				return err
+			} else if err != nil {
 				return l.failWith(err)
 			}
 		}

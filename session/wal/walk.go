@@ -158,15 +158,16 @@ func (w *walker) gap(i int, sc *scanner) (end bool, err error) {
 	s := &w.segs[i]
 	item := Item{File: w.fs.Path(FileName(s.seq)), Offset: int64(sc.off), Pos: At(s.seq, sc.off)}
 	if i >= w.proven && max(s.claimed, s.rest.claimed) <= sc.off {
-		// Open cuts here.
+		// Open cuts here, or would, were there no damage before. Then the good frames before this place are the
+		// survey's rest.
 		item.Kind = ItemTorn
-		switch {
-		case s.rest.frames > 0:
+		if s.rest.frames > 0 && s.rest.last > sc.off {
 			item.Length = int64(s.rest.last - sc.off)
-		case s.torn:
-			item.Length = s.tornN
-		default:
-			return true, nil
+		} else if item.Length, err = sc.torn(); err != nil {
+			return false, &Failure{Op: "read", File: item.File, Err: err}
+		}
+		if item.Length == 0 {
+			return true, nil // nothing was being written
 		}
 		return true, w.fn(item)
 	}

@@ -97,6 +97,9 @@ func TestWalkGoesOnBehindDamage(t *testing.T) {
 		if len(w.damage) != 1 || w.damage[0].Pos != at[i] || w.damage[0].Length < int64(len(want[i])) || w.damage[0].Reason == "" {
 			t.Fatalf("damage of record %d is reported as %+v", i, w.damage)
 		}
+		if len(w.torn) > 0 {
+			t.Fatalf("with damage of record %d, something is torn: %+v", i, w.torn)
+		}
 		restore()
 	}
 	// A segment, its header, its end.
@@ -156,6 +159,48 @@ func (b badFile) ReadAt(p []byte, off int64) (int, error) {
 		return 0, errors.New("input/output error")
 	}
 	return b.File.ReadAt(p, off)
+}
+
+// TestWalkFindsTheEndBehindDamage: where a log ends does not depend on damage before, in the same segment. Nothing is
+// torn behind what was closed in order; of what was not, what is torn has its length.
+func TestWalkFindsTheEndBehindDamage(t *testing.T) {
+	for _, orderly := range []bool{true, false} {
+		d := simdisk.New()
+		l := open(t, "", wal.Options{FS: d.FS(), SegmentBytes: wal.MinSegment})
+		var at []wal.Pos
+		for i := range 6 {
+			pos, err := l.Append([]byte(fmt.Sprint("record ", i)))
+			if err == nil {
+				err = l.Wait()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			at = append(at, pos)
+		}
+		if !orderly {
+			d.Kill()
+		}
+		l.Close()
+		data := d.Files()["00000001.wal"]
+		data[at[1].Offset()+16] ^= 1
+		if !orderly {
+			data[at[5].Offset()+16] ^= 1
+			clear(data[at[5].Offset()+24 : at[5].Offset()+48]) // the mark
+		}
+		d.Put("00000001.wal", data)
+		w := walk(t, d.FS())
+		if len(w.damage) != 1 || w.damage[0].Pos != at[1] {
+			t.Errorf("closed in order: %v: damage %+v", orderly, w.damage)
+		}
+		if orderly {
+			if len(w.records) != 5 || len(w.torn) > 0 {
+				t.Errorf("closed in order: %d records, torn %+v", len(w.records), w.torn)
+			}
+		} else if len(w.records) != 4 || len(w.torn) != 1 || w.torn[0].Pos != at[5] || w.torn[0].Length != 24 {
+			t.Errorf("not closed: %d records, torn %+v", len(w.records), w.torn)
+		}
+	}
 }
 
 // TestWalkStopsWhereOpenCuts: a torn tail is no damage, and what is behind it does not count.
