@@ -126,10 +126,14 @@ func (b *Broker) recover() error {
 			b.stats.subscriptions.Add(1)
 		}
 		left := b.opts.SessionExpiry
-		if r.Until != 0 {
+		switch {
+		case !r.Connected && r.Until != 0:
 			left = max(1, (r.Until - now).Duration())
-		} else if left > 0 {
+		case left > 0:
 			s.Disconnect(now + session.Time(left.Milliseconds()))
+			cl.flushSession(s)
+		case r.Connected: // what comes from now on is not in doubt after another restart
+			s.Disconnect(0)
 			cl.flushSession(s)
 		}
 		cl.expireAfter(left)

@@ -362,6 +362,57 @@ func TestExpiryAfterRestart(t *testing.T) {
 	}
 }
 
+// Only what a connection may have been sent when the broker stopped comes with DUP for the first time, whether
+// sessions expire or not.
+//
+// MQTT-3.3.1-1
+func TestDupAfterRestart(t *testing.T) {
+	for name, expiry := range map[string]time.Duration{"sessions expire": time.Hour, "sessions never expire": broker.Unlimited} {
+		t.Run(name, func(t *testing.T) {
+			store := brokertest.NewStore()
+			opts := broker.Options{Profile: broker.Open, Store: store, SessionExpiry: expiry, Window: 1}
+			b := brokertest.Start(t, opts)
+			restart := func(killed bool) {
+				t.Helper()
+				if killed {
+					store.Fail(session.ErrStoreClosed) // the store does not hear of the end
+				}
+				if err := b.Shutdown(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				store.Reopen()
+				b = brokertest.Start(t, opts)
+			}
+			away(b)
+			connections(t, b, 0)
+			b.Publish(t.Context(), "a/x", []byte("1"), 1)
+			restart(false)
+			b.Publish(t.Context(), "a/x", []byte("2"), 1)
+			restart(true)
+
+			// It was away each time, so nothing has been sent.
+			c := b.Dial()
+			c.Connect("away", brokertest.Persistent)
+			c.Expect(brokertest.Publish("a/x", "1", 1, 1))
+			restart(true)
+
+			// Now it was there: the second message may have been sent, and the first one was. What comes later
+			// was not, though the broker has stopped once more.
+			b.Publish(t.Context(), "a/x", []byte("3"), 1)
+			restart(false)
+			c = b.Dial()
+			c.Connect("away", brokertest.Persistent)
+			for i, dup := range []bool{true, true, false} {
+				p := c.NextPublish()
+				if want := fmt.Sprint(i + 1); string(p.Payload) != want || p.Dup != dup {
+					t.Fatalf("got %q with DUP %v, want %q with %v", p.Payload, p.Dup, want, dup)
+				}
+				c.Send(brokertest.Puback(p.ID))
+			}
+		})
+	}
+}
+
 func TestRecoveryFails(t *testing.T) {
 	store := brokertest.NewStore()
 	store.Fail(errors.New("not my files"))

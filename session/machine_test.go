@@ -392,9 +392,13 @@ func (m *machine) unsubscribe(t *rapid.T) {
 
 func (m *machine) disconnect(t *rapid.T) {
 	if m.online {
-		m.s.Disconnect(m.now + 500)
+		until := session.Time(0)
+		if rapid.Bool().Draw(t, "expires") {
+			until = m.now + 500
+		}
+		m.s.Disconnect(until)
 		m.flush()
-		if got := m.store.sessions[m.s.ID()]; got.connected || got.until != m.now+500 {
+		if got := m.store.sessions[m.s.ID()]; got.connected || got.until != until {
 			t.Fatalf("the store has %+v of a session that was left", got)
 		}
 		m.online = false
@@ -432,7 +436,7 @@ func (m *machine) restart(t *rapid.T) {
 	}
 	for i := range m.waiting {
 		m.waiting[i].lost = false
-		m.waiting[i].dup = m.waiting[i].dup || found.Until == 0
+		m.waiting[i].dup = m.waiting[i].dup || found.Connected
 	}
 }
 

@@ -126,7 +126,7 @@ func Restore(store Store, r *Recovered, o Options) *Session {
 		}
 		if n < len(batch) {
 			s.doubtful = r.Doubtful
-			if r.Until == 0 {
+			if r.Connected {
 				s.doubtful = after
 			}
 			return s

@@ -35,7 +35,8 @@ type Segment struct {
 type SessionInfo struct {
 	ID            session.ID
 	Identity      string
-	Until         session.Time // 0: it was connected, or never expires
+	Connected     bool         // a connection used it when the store stopped
+	Until         session.Time // when it expires, if it was not connected; 0: never
 	Subscriptions []session.Subscription
 	Queued        int   // messages in its queue
 	QueuedBytes   int64 // of their packets
@@ -134,7 +135,7 @@ func (s *survey) finish() {
 				f.Damage = append(f.Damage, Place{Reason: fmt.Sprintf("the last checkpoint has only a part of session %d", id)})
 				st.partial = false
 			}
-			info := SessionInfo{ID: id, Identity: st.identity, Until: st.until, Queued: st.queue.Len(),
+			info := SessionInfo{ID: id, Identity: st.identity, Connected: st.connected, Until: st.until, Queued: st.queue.Len(),
 				QueuedBytes: st.bytes, Subscriptions: st.subscriptions()}
 			for _, p := range st.queue.Live() {
 				if !p.Empty() && p.PacketID() != 0 {

@@ -22,6 +22,10 @@ import (
 const (
 	partFirst = 1 << iota
 	partLast
+
+	// partAway: no connection uses the session. Without it, and with an expiry of 0, one does; so it is too in
+	// stores written before there was this flag, where it is not known of sessions that never expire.
+	partAway
 )
 
 // linear makes positions that are near to each other near as numbers.
@@ -51,6 +55,9 @@ func (x *index) appendPart(b []byte, id session.ID, st *state, first bool, after
 	}
 	if complete {
 		flags |= partLast
+	}
+	if first && !st.connected {
+		flags |= partAway
 	}
 	b = append(b, flags)
 	b = appendUint(b, uint64(id))
@@ -98,7 +105,7 @@ func (r *recovery) part(d *decoder) {
 			r.index.close(id, st) // from a checkpoint that was not completed, or not to be trusted
 			known = false
 		}
-		if fresh := r.partHead(d, id, known); fresh != nil {
+		if fresh := r.partHead(d, id, flags&partAway != 0, known); fresh != nil {
 			st = fresh
 		}
 	}
@@ -133,14 +140,14 @@ func (r *recovery) part(d *decoder) {
 }
 
 // partHead reads the front of a session's first part and begins the session, unless it is known.
-func (r *recovery) partHead(d *decoder, id session.ID, known bool) *state {
+func (r *recovery) partHead(d *decoder, id session.ID, away, known bool) *state {
 	identity := d.string()
 	until := session.Time(d.int())
 	doubtful := session.Ref(d.uint())
 	var st *state
 	if !known && !d.bad {
 		st = r.index.open(id, identity)
-		st.until, st.doubtful, st.partial = until, doubtful, true
+		st.connected, st.until, st.doubtful, st.partial = !away && until == 0, until, doubtful, true
 	}
 	for n := d.uint(); n > 0 && !d.bad; n-- {
 		filter := d.string()

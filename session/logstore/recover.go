@@ -164,7 +164,7 @@ func (s *Store) Recover(fn func(*session.Recovered) error) error {
 		sh.mu.Lock()
 		found := make([]*session.Recovered, 0, len(sh.sessions))
 		for id, st := range sh.sessions {
-			found = append(found, &session.Recovered{ID: id, Identity: st.identity, Until: st.until, Doubtful: st.doubtful,
+			found = append(found, &session.Recovered{ID: id, Identity: st.identity, Connected: st.connected, Until: st.until, Doubtful: st.doubtful,
 				Subscriptions: st.subscriptions(), Queued: st.queue.Len(), QueuedBytes: st.bytes})
 		}
 		sh.mu.Unlock()

@@ -102,7 +102,7 @@ func (s *survey) copySessions(fresh *index) (lost int) {
 	for i := range s.index.shards {
 		for id, st := range s.index.shards[i].sessions {
 			to := fresh.open(id, st.identity)
-			to.until, to.doubtful = st.until, st.doubtful
+			to.connected, to.until, to.doubtful = st.connected, st.until, st.doubtful
 			for _, sub := range st.subscriptions() {
 				fresh.change(to, &session.Change{Kind: session.Subscribed, Session: id, Filter: sub.Filter, QoS: sub.QoS})
 			}
