@@ -129,11 +129,13 @@ func (x *index) write(fs vfs.FS, log *wal.Log, id, ref uint64) error {
 		return err
 	}
 	var b []byte
+	var p progress
 	for i := range x.shards {
 		for id, st := range x.shards[i].sessions {
-			for first, after, complete := true, session.Ref(0), false; !complete; first = false {
+			p.begun = false
+			for complete := false; !complete; {
 				b = append(b[:0], recPart)
-				b, after, complete = x.appendPart(b, id, st, first, after, partMessages)
+				b, complete = x.appendPart(b, id, st, &p, partMessages)
 				if _, err := log.Append(b); err != nil {
 					return fmt.Errorf("session %d: %w", id, err)
 				}
