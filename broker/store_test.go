@@ -413,6 +413,31 @@ func TestDupAfterRestart(t *testing.T) {
 	}
 }
 
+// A store that was damaged may have two sessions of one client. The one that began last is its session, and the
+// other one does not stay in the store.
+func TestTwoSessionsOfOneClient(t *testing.T) {
+	store := brokertest.NewStore()
+	for i, identity := range []string{"c", "other", "c", "c"} {
+		id, err := store.Open(identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store.Append(session.NewMessage([]byte("a"), fmt.Append(nil, i), 0), []session.ID{id})
+		store.Record([]session.Change{{Kind: session.Subscribed, Session: id, Filter: fmt.Sprint("f/", i), QoS: 1},
+			{Kind: session.Disconnected, Session: id}})
+	}
+	b := brokertest.Start(t, broker.Options{Profile: broker.Open, Store: store})
+	if s := b.Stats(); s.Sessions != 2 || s.Subscriptions != 2 || s.QueuedMessages != 2 || store.Stats().Sessions != 2 {
+		t.Errorf("stats %+v; of the store %+v", s, store.Stats())
+	}
+	if lines := b.Log.Lines("level=WARN", "client=c", "two sessions of one client"); len(lines) != 2 {
+		t.Errorf("logged: %v", lines)
+	}
+	c := b.Dial()
+	c.Connect("c", brokertest.Persistent)
+	c.Expect(brokertest.Publish("a", "3", 1, 1))
+}
+
 func TestRecoveryFails(t *testing.T) {
 	store := brokertest.NewStore()
 	store.Fail(errors.New("not my files"))

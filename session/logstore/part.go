@@ -144,6 +144,7 @@ func (r *recovery) part(d *decoder) {
 	st := r.index.session(id)
 	known := st != nil && !st.partial
 	if flags&partFirst != 0 {
+		r.list(id)
 		if st != nil && (st.partial || r.damaged) {
 			r.index.close(id, st) // from a checkpoint that was not completed, or not to be trusted
 			known = false

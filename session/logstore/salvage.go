@@ -31,7 +31,8 @@ const salvageGap = 16
 // Salvage makes a new store in the directory out, of everything in dir that can be read. It changes nothing
 // in dir. Sessions keep their names, and messages their names, order and packet identifiers. What was noted
 // in a damaged place is as if it had not happened, unless a later checkpoint knows better: so messages may
-// come again that were acknowledged, and a session whose beginning is lost is not there.
+// come again that were acknowledged, a session whose beginning is lost is not there, and one whose end is lost
+// is, unless its client has begun another since.
 func Salvage(dir, out string, o Options) (*Salvaged, error) {
 	to, err := vfs.Dir(out)
 	if err != nil {
