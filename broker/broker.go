@@ -118,26 +118,56 @@ func (b *Broker) recover() error {
 	for _, r := range found {
 		cl, _ := b.clients.acquire(b, r.Identity, true, maxInt)
 		cl.mu.Lock()
-		s := session.Restore(b.store, r, b.opts.session(&b.budget))
-		cl.session = s
-		cl.sessionID.Store(uint64(s.ID()))
-		b.stats.sessions.Add(1)
-		for _, sub := range r.Subscriptions {
-			b.tree.Subscribe(sub.Filter, cl, sub.QoS)
-			b.stats.subscriptions.Add(1)
+		if b.isLast(cl, r) {
+			b.restore(cl, r, now)
 		}
-		left := b.opts.SessionExpiry
-		if r.Until != 0 {
-			left = max(1, (r.Until - now).Duration())
-		} else if left > 0 {
-			s.Disconnect(now + session.Time(left.Milliseconds()))
-			cl.flushSession(s)
-		}
-		cl.expireAfter(left)
 		cl.mu.Unlock()
 		b.clients.release(cl)
 	}
 	return nil
+}
+
+// isLast makes a recovered session the only one of its client, and reports whether it is. A store that was
+// damaged may have another, whose end it has lost: that is the one which began earlier. Called with cl.mu held.
+func (b *Broker) isLast(cl *client, r *session.Recovered) bool {
+	other := session.ID(cl.sessionID.Load())
+	if other == 0 {
+		return true
+	}
+	b.log.Warn("the session store has two sessions of one client; the older one is discarded",
+		"client", cl.key, "discarded", uint64(min(other, r.ID)), "kept", uint64(max(other, r.ID)))
+	if r.ID > other {
+		cl.endSession()
+		return true
+	}
+	if err := b.store.Record([]session.Change{{Kind: session.Closed, Session: r.ID}}); err != nil {
+		b.storeFailed(err)
+	}
+	return false
+}
+
+// restore gives a client the session that the store has of it. Called with cl.mu held.
+func (b *Broker) restore(cl *client, r *session.Recovered, now session.Time) {
+	s := session.Restore(b.store, r, b.opts.session(&b.budget))
+	cl.session = s
+	cl.sessionID.Store(uint64(s.ID()))
+	b.stats.sessions.Add(1)
+	for _, sub := range r.Subscriptions {
+		b.tree.Subscribe(sub.Filter, cl, sub.QoS)
+		b.stats.subscriptions.Add(1)
+	}
+	left := b.opts.SessionExpiry
+	switch {
+	case !r.Connected && r.Until != 0:
+		left = max(1, (r.Until - now).Duration())
+	case left > 0:
+		s.Disconnect(now + session.Time(left.Milliseconds()))
+		cl.flushSession(s)
+	case r.Connected: // what comes from now on is not in doubt after another restart
+		s.Disconnect(0)
+		cl.flushSession(s)
+	}
+	cl.expireAfter(left)
 }
 
 // Serve accepts connections from ln until Shutdown, and closes ln. It always returns an error: ErrClosed

@@ -362,6 +362,82 @@ func TestExpiryAfterRestart(t *testing.T) {
 	}
 }
 
+// Only what a connection may have been sent when the broker stopped comes with DUP for the first time, whether
+// sessions expire or not.
+//
+// MQTT-3.3.1-1
+func TestDupAfterRestart(t *testing.T) {
+	for name, expiry := range map[string]time.Duration{"sessions expire": time.Hour, "sessions never expire": broker.Unlimited} {
+		t.Run(name, func(t *testing.T) {
+			store := brokertest.NewStore()
+			opts := broker.Options{Profile: broker.Open, Store: store, SessionExpiry: expiry, Window: 1}
+			b := brokertest.Start(t, opts)
+			restart := func(killed bool) {
+				t.Helper()
+				if killed {
+					store.Fail(session.ErrStoreClosed) // the store does not hear of the end
+				}
+				if err := b.Shutdown(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				store.Reopen()
+				b = brokertest.Start(t, opts)
+			}
+			away(b)
+			connections(t, b, 0)
+			b.Publish(t.Context(), "a/x", []byte("1"), 1)
+			restart(false)
+			b.Publish(t.Context(), "a/x", []byte("2"), 1)
+			restart(true)
+
+			// It was away each time, so nothing has been sent.
+			c := b.Dial()
+			c.Connect("away", brokertest.Persistent)
+			c.Expect(brokertest.Publish("a/x", "1", 1, 1))
+			restart(true)
+
+			// Now it was there: the second message may have been sent, and the first one was. What comes later
+			// was not, though the broker has stopped once more.
+			b.Publish(t.Context(), "a/x", []byte("3"), 1)
+			restart(false)
+			c = b.Dial()
+			c.Connect("away", brokertest.Persistent)
+			for i, dup := range []bool{true, true, false} {
+				p := c.NextPublish()
+				if want := fmt.Sprint(i + 1); string(p.Payload) != want || p.Dup != dup {
+					t.Fatalf("got %q with DUP %v, want %q with %v", p.Payload, p.Dup, want, dup)
+				}
+				c.Send(brokertest.Puback(p.ID))
+			}
+		})
+	}
+}
+
+// A store that was damaged may have two sessions of one client. The one that began last is its session, and the
+// other one does not stay in the store.
+func TestTwoSessionsOfOneClient(t *testing.T) {
+	store := brokertest.NewStore()
+	for i, identity := range []string{"c", "other", "c", "c"} {
+		id, err := store.Open(identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store.Append(session.NewMessage([]byte("a"), fmt.Append(nil, i), 0), []session.ID{id})
+		store.Record([]session.Change{{Kind: session.Subscribed, Session: id, Filter: fmt.Sprint("f/", i), QoS: 1},
+			{Kind: session.Disconnected, Session: id}})
+	}
+	b := brokertest.Start(t, broker.Options{Profile: broker.Open, Store: store})
+	if s := b.Stats(); s.Sessions != 2 || s.Subscriptions != 2 || s.QueuedMessages != 2 || store.Stats().Sessions != 2 {
+		t.Errorf("stats %+v; of the store %+v", s, store.Stats())
+	}
+	if lines := b.Log.Lines("level=WARN", "client=c", "two sessions of one client"); len(lines) != 2 {
+		t.Errorf("logged: %v", lines)
+	}
+	c := b.Dial()
+	c.Connect("c", brokertest.Persistent)
+	c.Expect(brokertest.Publish("a", "3", 1, 1))
+}
+
 func TestRecoveryFails(t *testing.T) {
 	store := brokertest.NewStore()
 	store.Fail(errors.New("not my files"))

@@ -23,7 +23,15 @@ func ExampleSession() {
 	fmt.Println("sent as", id, ok)
 
 	s.Resume() // a new connection
-	out, _ := s.Next(0)
+	out, result := s.Next(0)
+	for result == session.NotLoaded { // the session does not hold what the store has
+		var refs [8]session.Ref
+		for _, r := range refs[:s.Wanted(refs[:])] {
+			m, _ := store.Load(r) // nil: it cannot be read
+			s.Loaded(r, m)
+		}
+		out, result = s.Next(0)
+	}
 	fmt.Println("again as", out.ID, "DUP", out.Redelivery)
 	fmt.Println("acknowledged", s.Ack(out.ID), "in flight", s.InFlight())
 	// Output:

@@ -41,6 +41,7 @@ type machine struct {
 	s          *session.Session
 	opts       session.Options
 	budget     *session.Budget
+	most       int // the largest HoldBytes so far
 	now        session.Time
 	online     bool
 	published  uint64
@@ -295,7 +296,7 @@ func (m *machine) answer(t *rapid.T, refs []session.Ref, keep int) bool {
 		msg, err := m.store.Load(r)
 		if err != nil {
 			msg = nil
-			if slices.Contains(m.allWanted(), r) {
+			if m.s.Unread(r) {
 				m.lostMessage(r)
 			}
 		}
@@ -303,11 +304,6 @@ func (m *machine) answer(t *rapid.T, refs []session.Ref, keep int) bool {
 	}
 	m.late = append(m.late, refs...)
 	return true
-}
-
-func (m *machine) allWanted() []session.Ref {
-	refs := make([]session.Ref, len(m.inFlight)+len(m.waiting))
-	return refs[:m.s.Wanted(refs)]
 }
 
 // lostMessage is called when the session learns that a message which it does not hold cannot be read.
@@ -396,9 +392,13 @@ func (m *machine) unsubscribe(t *rapid.T) {
 
 func (m *machine) disconnect(t *rapid.T) {
 	if m.online {
-		m.s.Disconnect(m.now + 500)
+		until := session.Time(0)
+		if rapid.Bool().Draw(t, "expires") {
+			until = m.now + 500
+		}
+		m.s.Disconnect(until)
 		m.flush()
-		if got := m.store.sessions[m.s.ID()]; got.connected || got.until != m.now+500 {
+		if got := m.store.sessions[m.s.ID()]; got.connected || got.until != until {
 			t.Fatalf("the store has %+v of a session that was left", got)
 		}
 		m.online = false
@@ -436,7 +436,7 @@ func (m *machine) restart(t *rapid.T) {
 	}
 	for i := range m.waiting {
 		m.waiting[i].lost = false
-		m.waiting[i].dup = m.waiting[i].dup || found.Until == 0
+		m.waiting[i].dup = m.waiting[i].dup || found.Connected
 	}
 }
 
@@ -487,6 +487,23 @@ func (m *machine) check(t *rapid.T) {
 	}
 	if m.persistent {
 		m.checkStore()
+		m.checkMemory()
+	}
+}
+
+// checkMemory looks at what the session holds of messages that the store has: no more than it may, and nothing
+// without a connection or of what has been sent.
+func (m *machine) checkMemory() {
+	waiting, inFlight, counted := m.s.InMemory()
+	if waiting+inFlight != counted {
+		m.t.Fatalf("%d bytes of what waits and %d of what is in flight are in memory, and %d are counted", waiting, inFlight, counted)
+	}
+	if m.most = max(m.most, m.opts.HoldBytes); counted > m.most+520 { // and the next message
+		m.t.Fatalf("%d bytes are in memory, and may be %d", counted, m.most)
+	}
+	if !m.online && counted > 0 || !m.resending() && inFlight > 0 {
+		m.t.Fatalf("%d bytes of what waits and %d of what is in flight are in memory: online %v, resending %v",
+			waiting, inFlight, m.online, m.resending())
 	}
 }
 

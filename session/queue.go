@@ -11,8 +11,16 @@ type entry struct {
 // unreadable stands for a message that its store has lost.
 var unreadable = new(Message)
 
-// held reports whether the entry keeps its message in memory.
-func (e *entry) held() bool { return e.m != nil && e.m != unreadable }
+// held reports whether the entry keeps a message in memory that the store could read back.
+func (e *entry) held() bool { return e.ref != 0 && e.m != nil && e.m != unreadable }
+
+// stored is the entry without its message, if the store can read that back.
+func (e entry) stored() entry {
+	if e.ref != 0 {
+		e.m = nil
+	}
+	return e
+}
 
 // queue is a FIFO of entries in a ring that grows by a quarter, and shrinks as it empties, so that little of a
 // long one is unused.

@@ -16,8 +16,8 @@ type Options struct {
 	// DropNewest says which message is dropped when the queue is full: the new one, or (the default) the
 	// oldest, so that a device that was away finds the latest news.
 	DropNewest bool
-	// HoldBytes is how much of a stored queue is also held in memory, so that it need not be read back.
-	// 0 means 64 KiB.
+	// HoldBytes is how much of what is to be sent next is held in memory, though a store has it, while a
+	// connection uses the session. 0 means 64 KiB. The very next message may be larger.
 	HoldBytes int
 	// Budget bounds all sessions together. It must not be nil.
 	Budget *Budget
@@ -51,9 +51,10 @@ type Session struct {
 	window   window
 	queue    queue
 	bytes    int64 // of queue
-	held     int   // bytes of messages held in memory by queue
+	held     int   // bytes of messages held in memory that the store could read back
 	doubtful Ref   // queued messages up to this one may have been sent before the store stopped
 	resend   int   // window slots still to be sent again on this connection, counted from its end
+	away     bool  // no connection uses the session, so there is nothing to hold messages for
 	closed   bool
 	changes  []Change
 	counters Counters
@@ -107,7 +108,7 @@ func Create(store Store, identity string, o Options) (*Session, error) {
 // more restarts, until they are all sent.
 func Restore(store Store, r *Recovered, o Options) *Session {
 	s := New(o)
-	s.id, s.store = r.ID, store
+	s.id, s.store, s.away = r.ID, store, true
 	for _, sub := range r.Subscriptions {
 		s.subs.set(sub.Filter, sub.QoS)
 	}
@@ -125,7 +126,7 @@ func Restore(store Store, r *Recovered, o Options) *Session {
 		}
 		if n < len(batch) {
 			s.doubtful = r.Doubtful
-			if r.Until == 0 {
+			if r.Connected {
 				s.doubtful = after
 			}
 			return s
@@ -209,7 +210,7 @@ func (s *Session) Send(m *Message) (id uint16, ok bool) {
 	}
 	var e entry
 	if s.id != 0 {
-		e = entry{m: m, ref: m.ref, size: int32(m.Size())}
+		e = entry{m: m, ref: m.ref, size: int32(m.Size())}.stored()
 	}
 	id = s.window.push(e)
 	if s.id != 0 {
@@ -247,10 +248,22 @@ func (s *Session) Enqueue(m *Message) {
 		s.done(e)
 		return
 	}
-	if e.ref != 0 && s.held+int(e.size) > s.opts.HoldBytes {
+	if e.ref != 0 && !s.holdsAll(e.size) {
 		e.m = nil // read back when its turn comes
 	}
 	s.push(e)
+}
+
+// holdsAll reports whether a stored message at the end of the queue may be held. There is no use in that if one
+// before it has to be read back: then it only takes the room of those that come first.
+func (s *Session) holdsAll(size int32) bool {
+	return s.mayHold(size, false) && s.resend == 0 && (s.queue.n == 0 || s.queue.at(s.queue.n-1).m != nil)
+}
+
+// mayHold reports whether a stored message may be held. The one that is sent next may in any case: without it
+// nothing would go on.
+func (s *Session) mayHold(size int32, next bool) bool {
+	return !s.away && (next || s.held+int(size) <= s.opts.HoldBytes)
 }
 
 func (s *Session) push(e entry) {
@@ -270,6 +283,14 @@ func (s *Session) pop() entry {
 	}
 	s.opts.Budget.add(-1, -int64(e.size))
 	return e
+}
+
+// letGo takes the message of an entry out of memory, if the store can read it back.
+func (s *Session) letGo(e *entry) {
+	if e.held() {
+		s.held -= int(e.size)
+		e.m = nil
+	}
 }
 
 // Outgoing is a message to be sent.
@@ -301,6 +322,7 @@ func (s *Session) Next(now Time) (Outgoing, NextResult) {
 			return Outgoing{}, NotLoaded
 		}
 		out := Outgoing{Message: sl.e.m, ID: sl.id, Redelivery: true}
+		s.letGo(&sl.e)
 		s.resend--
 		s.passAcked()
 		s.counters.Redelivered++
@@ -325,7 +347,7 @@ func (s *Session) Next(now Time) (Outgoing, NextResult) {
 		if s.id == 0 {
 			e = entry{} // never sent again, so not held while in flight
 		}
-		out.ID = s.window.push(e)
+		out.ID = s.window.push(e.stored())
 		if s.id != 0 {
 			s.note(Change{Kind: Sent, Ref: e.ref, PacketID: out.ID})
 		}
@@ -335,36 +357,45 @@ func (s *Session) Next(now Time) (Outgoing, NextResult) {
 }
 
 // Wanted fills dst with the names of the messages that Next will want to have loaded, in order, and returns
-// how many there are.
+// how many there are: no more than may be held, but at least the first.
 func (s *Session) Wanted(dst []Ref) int {
-	n := 0
-	for i := s.window.n - s.resend; i < s.window.n && n < len(dst); i++ {
-		if sl := s.window.at(i); !sl.acked && sl.e.m == nil {
-			dst[n] = sl.e.ref
-			n++
+	n, held := 0, s.held
+	want := func(e *entry) (more bool) {
+		if n == len(dst) || n > 0 && held+int(e.size) > s.opts.HoldBytes {
+			return false
+		}
+		dst[n] = e.ref
+		n++
+		held += int(e.size)
+		return true
+	}
+	for i := s.window.n - s.resend; i < s.window.n; i++ {
+		if sl := s.window.at(i); !sl.acked && sl.e.m == nil && !want(&sl.e) {
+			return n
 		}
 	}
-	for i := 0; i < s.queue.n && n < len(dst); i++ {
-		if e := s.queue.at(i); e.m == nil {
-			dst[n] = e.ref
-			n++
+	for i := range s.queue.n {
+		if e := s.queue.at(i); e.m == nil && !want(e) {
+			return n
 		}
 	}
 	return n
 }
 
 // Loaded hands over what became of a message named by Wanted. If the store could not return it (m is nil)
-// the message is given up and counted as lost.
+// the message is given up and counted as lost. If there is no room for it any more it will be wanted again.
 func (s *Session) Loaded(r Ref, m *Message) {
-	for i := s.window.n - s.resend; i < s.window.n; i++ {
+	first := s.window.n - s.resend
+	for i := first; i < s.window.n; i++ {
 		if sl := s.window.at(i); !sl.acked && sl.e.ref == r {
 			switch {
 			case sl.e.m != nil: // it has come another way meanwhile
 			case m == nil:
 				s.counters.Lost++
 				s.Ack(sl.id)
-			default:
+			case s.mayHold(sl.e.size, i == first):
 				sl.e.m = m
+				s.held += int(sl.e.size)
 			}
 			return
 		}
@@ -379,7 +410,7 @@ func (s *Session) Loaded(r Ref, m *Message) {
 		case m == nil:
 			s.counters.Lost++
 			e.m = unreadable // it leaves in its turn
-		default:
+		case s.mayHold(e.size, i == 0 && s.resend == 0):
 			e.m = m
 			s.held += int(e.size)
 		}
@@ -400,6 +431,7 @@ func (s *Session) Ack(id uint16) bool {
 		s.resend -= removed - resendFrom
 	}
 	s.passAcked()
+	s.letGo(&e)
 	s.done(e)
 	return true
 }
@@ -414,24 +446,20 @@ func (s *Session) passAcked() {
 // Resume prepares the session for a new connection: everything in flight is sent again by Next.
 func (s *Session) Resume() {
 	s.resend = s.window.n
+	s.away = false
 	s.note(Change{Kind: Connected})
 }
 
 // Disconnect notes that no connection uses the session, which may be discarded from until on (0: never).
-// The part of the queue that the store can read back leaves memory.
+// What the store can read back leaves memory.
 func (s *Session) Disconnect(until Time) {
-	s.resend = 0
+	s.away = true
 	for i := range s.queue.n {
-		if e := s.queue.at(i); e.ref != 0 && e.m != unreadable {
-			e.m = nil
-		}
+		s.letGo(s.queue.at(i))
 	}
-	s.held = 0
 	s.queue.fit()
-	for i := range s.window.n {
-		if sl := s.window.at(i); sl.e.ref != 0 {
-			sl.e.m = nil
-		}
+	for ; s.resend > 0; s.resend-- { // the others hold nothing
+		s.letGo(&s.window.at(s.window.n - s.resend).e)
 	}
 	if s.queue.n == 0 || s.queue.at(0).ref > s.doubtful {
 		s.doubtful = 0 // all of them have been sent, and noted

@@ -144,7 +144,7 @@ func (f *shelf) Recover(fn func(*session.Recovered) error) error {
 
 func (f *shelf) recovered(id session.ID) *session.Recovered {
 	s := f.sessions[id]
-	r := &session.Recovered{ID: id, Identity: s.identity, Until: s.until, Doubtful: s.doubtful, Queued: len(s.queue)}
+	r := &session.Recovered{ID: id, Identity: s.identity, Connected: s.connected, Until: s.until, Doubtful: s.doubtful, Queued: len(s.queue)}
 	for _, q := range s.queue {
 		r.QueuedBytes += int64(q.Size)
 	}

@@ -21,8 +21,8 @@ type Subscription struct {
 // order in which they are to take effect (the broker makes them under that session's lock). Append, Record
 // and Queue do not wait for a disk; Load, Recover and Close may.
 type Store interface {
-	// Open begins a session for an identity and returns its name. The identity is unique among the
-	// sessions that are open.
+	// Open begins a session for an identity and returns its name; it is connected. The identity is unique
+	// among the sessions that are open.
 	Open(identity string) (ID, error)
 
 	// Append stores m once and puts it at the end of the queue of every session in to. It names the
@@ -112,7 +112,8 @@ type Stored struct {
 type Recovered struct {
 	ID            ID
 	Identity      string
-	Until         Time // 0: it was connected, or never expires
+	Connected     bool // a connection used it when the store stopped
+	Until         Time // when it expires, if it was not connected; 0: never
 	Doubtful      Ref  // Ref of the last Disconnected
 	Subscriptions []Subscription
 	Queued        int   // messages in its queue, in flight ones included

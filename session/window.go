@@ -18,8 +18,8 @@ type window struct {
 	used *[1 << 16 / 64]uint64
 }
 
-// slot is one message in flight. A session that ends with its connection never redelivers, so its slots
-// carry no message.
+// slot is one message in flight. A session that ends with its connection never redelivers, and one that a store
+// keeps reads back what it redelivers: so slots carry no message but while one is about to be sent again.
 type slot struct {
 	e     entry
 	id    uint16

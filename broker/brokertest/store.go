@@ -28,11 +28,12 @@ type Store struct {
 }
 
 type storedSession struct {
-	identity string
-	until    session.Time
-	doubtful session.Ref
-	subs     map[string]byte
-	queue    []session.Stored
+	identity  string
+	connected bool
+	until     session.Time
+	doubtful  session.Ref
+	subs      map[string]byte
+	queue     []session.Stored
 }
 
 var _ session.Store = (*Store)(nil)
@@ -103,6 +104,7 @@ func (s *Store) Reopen() {
 // State describes what the store has of an identity.
 type State struct {
 	ID            session.ID
+	Connected     bool
 	Until         session.Time
 	Subscriptions map[string]byte
 	Queue         []session.Stored
@@ -118,7 +120,7 @@ func (s *Store) State(identity string) (State, bool) {
 			for f, q := range st.subs {
 				subs[f] = q
 			}
-			return State{id, st.until, subs, slices.Clone(st.queue)}, true
+			return State{id, st.connected, st.until, subs, slices.Clone(st.queue)}, true
 		}
 	}
 	return State{}, false
@@ -140,7 +142,7 @@ func (s *Store) Open(identity string) (session.ID, error) {
 		return 0, err
 	}
 	s.names++
-	s.sessions[s.names] = &storedSession{identity: identity, subs: make(map[string]byte)}
+	s.sessions[s.names] = &storedSession{identity: identity, connected: true, subs: make(map[string]byte)}
 	return s.names, nil
 }
 
@@ -179,9 +181,9 @@ func (s *Store) Record(changes []session.Change) error {
 		case session.Closed:
 			delete(s.sessions, c.Session)
 		case session.Connected:
-			st.until, st.doubtful = 0, 0
+			st.connected, st.until, st.doubtful = true, 0, 0
 		case session.Disconnected:
-			st.until, st.doubtful = c.Until, c.Ref
+			st.connected, st.until, st.doubtful = false, c.Until, c.Ref
 		case session.Subscribed:
 			st.subs[c.Filter] = c.QoS
 		case session.Unsubscribed:
@@ -257,7 +259,7 @@ func (s *Store) Recover(fn func(*session.Recovered) error) error {
 	}
 	var found []*session.Recovered
 	for id, st := range s.sessions {
-		r := &session.Recovered{ID: id, Identity: st.identity, Until: st.until, Doubtful: st.doubtful, Queued: len(st.queue)}
+		r := &session.Recovered{ID: id, Identity: st.identity, Connected: st.connected, Until: st.until, Doubtful: st.doubtful, Queued: len(st.queue)}
 		for f, qos := range st.subs {
 			r.Subscriptions = append(r.Subscriptions, session.Subscription{Filter: f, QoS: qos})
 		}

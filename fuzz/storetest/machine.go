@@ -124,7 +124,7 @@ func (m *Machine) change(t *rapid.T, id session.ID) session.Change {
 	q := m.Model.Sessions[id].Queue
 	switch c.Kind {
 	case session.Disconnected:
-		c.Until = session.Time(rapid.Int64Range(0, 1<<41).Draw(t, "until"))
+		c.Until = session.Time(rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(1, 1<<41)).Draw(t, "until"))
 		c.Ref = session.Ref(rapid.Uint64Range(0, 2000).Draw(t, "doubtful"))
 	case session.Subscribed, session.Unsubscribed:
 		c.Filter = rapid.SampledFrom([]string{"a", "b/+", "c/#", "$x", "a/much/longer/filter/é"}).Draw(t, "filter")

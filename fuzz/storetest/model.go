@@ -21,6 +21,7 @@ type Model struct {
 // Session is a session in a Model.
 type Session struct {
 	Identity      string
+	Connected     bool
 	Until         session.Time
 	Doubtful      session.Ref
 	Subscriptions map[string]byte
@@ -42,14 +43,14 @@ func NewModel() *Model {
 func (m *Model) Clone() *Model {
 	c := &Model{Sessions: map[session.ID]*Session{}, Messages: maps.Clone(m.Messages)}
 	for id, s := range m.Sessions {
-		c.Sessions[id] = &Session{s.Identity, s.Until, s.Doubtful, maps.Clone(s.Subscriptions), slices.Clone(s.Queue)}
+		c.Sessions[id] = &Session{s.Identity, s.Connected, s.Until, s.Doubtful, maps.Clone(s.Subscriptions), slices.Clone(s.Queue)}
 	}
 	return c
 }
 
 // Open is Store.Open, which has returned id.
 func (m *Model) Open(id session.ID, identity string) {
-	m.Sessions[id] = &Session{Identity: identity, Subscriptions: map[string]byte{}}
+	m.Sessions[id] = &Session{Identity: identity, Connected: true, Subscriptions: map[string]byte{}}
 }
 
 // Append is Store.Append of a message that has its name.
@@ -74,9 +75,9 @@ func (m *Model) Record(c session.Change) {
 	case session.Closed:
 		delete(m.Sessions, c.Session)
 	case session.Connected:
-		s.Until, s.Doubtful = 0, 0
+		s.Connected, s.Until, s.Doubtful = true, 0, 0
 	case session.Disconnected:
-		s.Until, s.Doubtful = c.Until, c.Ref
+		s.Connected, s.Until, s.Doubtful = false, c.Until, c.Ref
 	case session.Subscribed:
 		s.Subscriptions[c.Filter] = c.QoS
 	case session.Unsubscribed:
@@ -110,8 +111,8 @@ func (m *Model) waiting() map[session.Ref]Message {
 // Equal reports whether two stores hold the same.
 func (m *Model) Equal(other *Model) bool {
 	return maps.EqualFunc(m.Sessions, other.Sessions, func(a, b *Session) bool {
-		return a.Identity == b.Identity && a.Until == b.Until && a.Doubtful == b.Doubtful && slices.Equal(a.Queue, b.Queue) &&
-			maps.Equal(a.Subscriptions, b.Subscriptions)
+		return a.Identity == b.Identity && a.Connected == b.Connected && a.Until == b.Until && a.Doubtful == b.Doubtful &&
+			slices.Equal(a.Queue, b.Queue) && maps.Equal(a.Subscriptions, b.Subscriptions)
 	}) && maps.Equal(m.waiting(), other.waiting())
 }
 
@@ -127,7 +128,7 @@ func Recover(s session.Store) (*Model, error) {
 		if m.Sessions[r.ID] != nil {
 			return fmt.Errorf("session %d was recovered twice", r.ID)
 		}
-		st := &Session{Identity: r.Identity, Until: r.Until, Doubtful: r.Doubtful, Subscriptions: map[string]byte{}}
+		st := &Session{Identity: r.Identity, Connected: r.Connected, Until: r.Until, Doubtful: r.Doubtful, Subscriptions: map[string]byte{}}
 		for _, sub := range r.Subscriptions {
 			if _, twice := st.Subscriptions[sub.Filter]; twice {
 				return fmt.Errorf("session %d has subscription %q twice", r.ID, sub.Filter)

@@ -11,7 +11,8 @@ import (
 
 const (
 	// partBytes is how long a recPart gets before the next is begun, and partMessages how many messages
-	// of one session it takes at a time: a shard is locked for no longer than that takes.
+	// of one session it takes at a time: a shard is locked for no longer than that takes, and no session is
+	// too large for a record.
 	partBytes    = 16 << 10
 	partMessages = 1 << 10
 
@@ -58,9 +59,10 @@ func (u *upkeep) writeShard(sh *shard) error {
 	}
 	sh.mu.Unlock()
 	var b []byte
-	for i, after := 0, session.Ref(0); i < len(ids); {
+	var p progress
+	for len(ids) > 0 {
 		var err error
-		if i, after, err = u.writeParts(sh, ids, i, after, &b); err != nil {
+		if ids, err = u.writeParts(sh, ids, &p, &b); err != nil {
 			return err
 		}
 		if err := u.pace(len(b)); err != nil {
@@ -70,31 +72,27 @@ func (u *upkeep) writeShard(sh *shard) error {
 	return nil
 }
 
-// writeParts writes one recPart: of the sessions ids[i:], of whose first the messages up to after have been
-// written. It returns where to go on.
-func (u *upkeep) writeParts(sh *shard, ids []session.ID, i int, after session.Ref, buf *[]byte) (
-	int, session.Ref, error) {
+// writeParts writes one recPart: of the sessions ids, of whose first so much has been written. It returns those
+// that are not complete.
+func (u *upkeep) writeParts(sh *shard, ids []session.ID, p *progress, buf *[]byte) ([]session.ID, error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	b := append((*buf)[:0], recPart)
-	for i < len(ids) && len(b) < partBytes {
-		st := sh.sessions[ids[i]]
-		if st == nil {
-			i, after = i+1, 0
-			continue
+	for len(ids) > 0 && len(b) < partBytes {
+		complete := true // or gone
+		if st := sh.sessions[ids[0]]; st != nil {
+			b, complete = u.s.index.appendPart(b, ids[0], st, p, partMessages)
 		}
-		var complete bool
-		b, after, complete = u.s.index.appendPart(b, ids[i], st, after == 0, after, partMessages)
 		if complete {
-			i, after = i+1, 0
+			ids, p.begun = ids[1:], false
 		}
 	}
 	*buf = b
 	if len(b) == 1 {
-		return i, after, nil
+		return ids, nil
 	}
 	_, err := u.s.log.Append(b)
-	return i, after, err
+	return ids, err
 }
 
 // pointerName is the file that says where the last complete checkpoint begins. It is an aid: without it, the

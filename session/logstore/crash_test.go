@@ -218,7 +218,7 @@ func (w *worker) changes(ids []session.ID) []session.Change {
 	case 1:
 		add(session.Change{Kind: session.Unsubscribed, Filter: fmt.Sprint("f", w.r.IntN(5))})
 	case 2:
-		add(session.Change{Kind: session.Disconnected, Until: session.Time(w.r.Int64N(1 << 41)), Ref: session.Ref(w.r.Int64N(1000))})
+		add(session.Change{Kind: session.Disconnected, Until: session.Time(w.r.Int64N(2) * w.r.Int64N(1<<41)), Ref: session.Ref(w.r.Int64N(1000))})
 	case 3:
 		add(session.Change{Kind: session.Connected})
 	case 4:

@@ -37,12 +37,13 @@ type shard struct {
 
 // state is what is kept of one session.
 type state struct {
-	identity string
-	until    session.Time
-	doubtful session.Ref
-	filters  filters.Set
-	queue    queue.Queue
-	bytes    int64 // of the packets of the messages in the queue
+	identity  string
+	connected bool
+	until     session.Time // 0 if it is connected, or never expires
+	doubtful  session.Ref
+	filters   filters.Set
+	queue     queue.Queue
+	bytes     int64 // of the packets of the messages in the queue
 
 	// partial: while the log is read, only the first parts of the session have been seen. Messages that
 	// come in the meantime are in a later part.
@@ -126,10 +127,10 @@ func (st *state) subscriptions() []session.Subscription {
 	return subs
 }
 
-// open begins a session. Its shard is locked, as in all functions below.
+// open begins a session, which is connected. Its shard is locked, as in all functions below.
 func (x *index) open(id session.ID, identity string) *state {
 	sh := x.shard(id)
-	st := &state{identity: identity}
+	st := &state{identity: identity, connected: true}
 	sh.sessions[id] = st
 	sh.recentID, sh.recent = id, st
 	sh.names += len(identity)
@@ -169,9 +170,9 @@ func (x *index) change(st *state, c *session.Change) {
 	case session.Closed:
 		x.close(c.Session, st)
 	case session.Connected:
-		st.until, st.doubtful = 0, 0
+		st.connected, st.until, st.doubtful = true, 0, 0
 	case session.Disconnected:
-		st.until, st.doubtful = c.Until, c.Ref
+		st.connected, st.until, st.doubtful = false, c.Until, c.Ref
 	case session.Subscribed:
 		st.filters.Put(c.Filter, c.QoS, &sh.filters)
 	case session.Unsubscribed:

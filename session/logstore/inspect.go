@@ -19,7 +19,7 @@ type Inspection struct {
 	Messages   int              // stored, each counted once
 	Queued     int              // places in queues
 	Torn       *Place           // the torn tail that the next Open will cut off, or nil
-	Damage     []Place          // why the next Open will fail, or empty
+	Damage     []Place          // why the next Open will fail, and what else is wrong; or empty
 }
 
 // Segment is one file of the log.
@@ -35,7 +35,8 @@ type Segment struct {
 type SessionInfo struct {
 	ID            session.ID
 	Identity      string
-	Until         session.Time // 0: it was connected, or never expires
+	Connected     bool         // a connection used it when the store stopped
+	Until         session.Time // when it expires, if it was not connected; 0: never
 	Subscriptions []session.Subscription
 	Queued        int   // messages in its queue
 	QueuedBytes   int64 // of their packets
@@ -88,7 +89,7 @@ func (s *survey) read(dir string, o Options) error {
 			s.found.Segments = append(s.found.Segments, Segment{File: i.File, Number: i.Pos.Segment(), Bytes: i.Length})
 		case wal.ItemDamage:
 			s.found.Damage = append(s.found.Damage, place)
-			s.damaged = true
+			s.damage()
 		case wal.ItemTorn:
 			place.Reason = "it was being written when the process or the power went"
 			s.found.Torn = &place
@@ -113,14 +114,35 @@ func (s *survey) record(i wal.Item, place Place) {
 	if err := s.apply(i.Pos, i.Record); err != nil {
 		place.Reason = "the record is whole, but not one of this store's"
 		s.found.Damage = append(s.found.Damage, place)
-		s.damaged = true
+		s.damage()
 		return
 	}
 	s.found.Records[kinds[i.Record[0]]]++
 }
 
+// onePerClient takes out all but the last session of each identity. The end of one before could not be read:
+// otherwise the next would not have begun.
+func (s *survey) onePerClient() {
+	last := map[string]session.ID{}
+	for i := range s.index.shards {
+		for id, st := range s.index.shards[i].sessions {
+			last[st.identity] = max(last[st.identity], id)
+		}
+	}
+	for i := range s.index.shards {
+		for id, st := range s.index.shards[i].sessions {
+			if newer := last[st.identity]; id < newer {
+				s.found.Damage = append(s.found.Damage, Place{Reason: fmt.Sprintf(
+					"the end of session %d of %q is missing: it is given up for its session %d", id, st.identity, newer)})
+				s.index.close(id, st)
+			}
+		}
+	}
+}
+
 // finish sums up. A session of which only a part was readable counts as it is.
 func (s *survey) finish() {
+	s.onePerClient()
 	f := &s.found
 	f.Checkpoint = s.ended
 	f.Messages = s.index.table.size().messages
@@ -134,7 +156,7 @@ func (s *survey) finish() {
 				f.Damage = append(f.Damage, Place{Reason: fmt.Sprintf("the last checkpoint has only a part of session %d", id)})
 				st.partial = false
 			}
-			info := SessionInfo{ID: id, Identity: st.identity, Until: st.until, Queued: st.queue.Len(),
+			info := SessionInfo{ID: id, Identity: st.identity, Connected: st.connected, Until: st.until, Queued: st.queue.Len(),
 				QueuedBytes: st.bytes, Subscriptions: st.subscriptions()}
 			for _, p := range st.queue.Live() {
 				if !p.Empty() && p.PacketID() != 0 {

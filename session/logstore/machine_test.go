@@ -223,10 +223,18 @@ func (d *device) connect(w *world) {
 
 func (d *device) disconnect(w *world) {
 	if d.online {
-		d.s.Disconnect(w.now + 1_000_000)
+		d.s.Disconnect(w.until())
 		d.flush(w)
 		d.online = false
 	}
+}
+
+// until is when a session expires that is left now: it may be never.
+func (w *world) until() session.Time {
+	if rapid.Bool().Draw(w.t, "unlimited") {
+		return 0
+	}
+	return w.now + 1_000_000
 }
 
 // end is a CONNECT that wants a clean session; its CONNACK waits until that is synced.
@@ -379,7 +387,7 @@ func (w *world) crash(t *rapid.T) {
 
 // recovered makes the device's session of what the store holds.
 func (d *device) recovered(w *world, id session.ID, s *storetest.Session) {
-	r := &session.Recovered{ID: id, Identity: d.identity, Until: s.Until, Doubtful: s.Doubtful, Queued: len(s.Queue)}
+	r := &session.Recovered{ID: id, Identity: d.identity, Connected: s.Connected, Until: s.Until, Doubtful: s.Doubtful, Queued: len(s.Queue)}
 	for filter, qos := range s.Subscriptions {
 		r.Subscriptions = append(r.Subscriptions, session.Subscription{Filter: filter, QoS: qos})
 	}

@@ -23,6 +23,44 @@ func heapOf(do func()) int64 {
 	return live() - before
 }
 
+// A client that acknowledges nothing has as much in flight as its window allows, and none of it in memory.
+func TestMemoryOfWhatIsInFlight(t *testing.T) {
+	const messages, size = 1000, 64 << 10
+	s, err := Open(t.TempDir(), Options{Level: wal.OS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	c, err := session.Create(s, "a", session.Options{Window: messages, Budget: new(session.Budget)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Resume()
+	heap := heapOf(func() {
+		for range messages {
+			m := session.NewMessage([]byte("t"), make([]byte, size), 0)
+			if err := s.Append(m, []session.ID{c.ID()}); err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := c.Send(m); !ok {
+				t.Fatal("the window is full")
+			}
+			c.Flush()
+		}
+		written := make(chan error, 1)
+		s.Sync(func(err error) { written <- err })
+		if err := <-written; err != nil {
+			t.Fatal(err)
+		}
+	})
+	if most := int64(messages * size / 4); heap > most { // of which the log's buffers take the most
+		t.Errorf("%d bytes are in memory, more than %d", heap, most)
+	}
+	if c.InFlight() != messages {
+		t.Errorf("%d messages are in flight", c.InFlight())
+	}
+}
+
 // The memory that a stored message takes does not depend on its size, and is bounded: docs/durability.md has
 // these numbers. Whether Stats tells the truth about it is seen too.
 func TestMemoryOfAMessage(t *testing.T) {

@@ -1,16 +1,18 @@
 package logstore
 
 import (
+	"slices"
+
 	"sampan/session"
 	"sampan/session/internal/queue"
 	"sampan/session/wal"
 )
 
-// A part of a recPart is a session as it is when it is written, or a range of its queue:
+// A part of a recPart is a session as it is when it is written, or some of its filters and a range of its queue:
 //
 //	flags, session
-//	the first part: identity, expiry, the last doubtful message, number of subscriptions, each with filter
-//	    and QoS
+//	the first part: identity, expiry, the last doubtful message
+//	the first part, and those with partFilters: number of subscriptions, each with filter and QoS
 //	number of messages, each with
 //	    the difference of its Ref to the one before
 //	    packet identifier
@@ -22,6 +24,13 @@ import (
 const (
 	partFirst = 1 << iota
 	partLast
+
+	// partAway: no connection uses the session. Without it, and with an expiry of 0, one does; so it is too in
+	// stores written before there was this flag, where it is not known of sessions that never expire.
+	partAway
+
+	// partFilters: this is not the first part, and yet has subscriptions: there are too many for one record.
+	partFilters
 )
 
 // linear makes positions that are near to each other near as numbers.
@@ -33,54 +42,95 @@ func unlinear(n int64) wal.Pos {
 	return wal.At(uint32(n>>offsetBits), uint32(n&(1<<offsetBits-1))*8)
 }
 
-// appendPart appends a session's next part to b: with the messages behind after, at most as many. It returns
-// the last message in it, and whether the session is complete. The session's shard is locked.
-func (x *index) appendPart(b []byte, id session.ID, st *state, first bool, after session.Ref, most int) (
-	rec []byte, last session.Ref, complete bool) {
-	places := st.queue.Behind(after)
+// progress is how far the parts of a session have been written.
+type progress struct {
+	begun   bool
+	filters []string    // still to be written, if they are still subscribed to then
+	after   session.Ref // the messages up to this one have been
+}
+
+// begin notes what there is to write of a session that nothing has been written of.
+func (p *progress) begin(st *state) {
+	p.begun, p.after, p.filters = true, 0, p.filters[:0]
+	for f := range st.filters {
+		p.filters = append(p.filters, f)
+	}
+}
+
+// appendPart appends a session's next part to b: with as many filters as a record has room for, and, if they are
+// the last, at most so many messages. It reports whether the session is complete. The session's shard is locked.
+func (x *index) appendPart(b []byte, id session.ID, st *state, p *progress, most int) (rec []byte, complete bool) {
+	at, first := len(b), !p.begun
+	b = append(b, 0)
+	b = appendUint(b, uint64(id))
+	flags := byte(0)
+	if first {
+		p.begin(st)
+		flags |= partFirst
+		if !st.connected {
+			flags |= partAway
+		}
+		b = appendString(b, st.identity)
+		b = appendInt(b, int64(st.until))
+		b = appendUint(b, uint64(st.doubtful))
+	} else if len(p.filters) > 0 {
+		flags |= partFilters
+	}
+	if flags&(partFirst|partFilters) != 0 {
+		b = p.appendFilters(b, st)
+	}
+	if len(p.filters) > 0 {
+		b = appendUint(b, 0)
+	} else if b, complete = x.appendMessages(b, st, p, most); complete {
+		flags |= partLast
+	}
+	b[at] = flags
+	return b, complete
+}
+
+// appendFilters appends filters until the record has its length. There is room for one at least, if it has only
+// begun.
+func (p *progress) appendFilters(b []byte, st *state) []byte {
+	left := len(p.filters)
+	for size := len(b); left > 0 && size < partBytes; left-- {
+		size += len(p.filters[left-1])
+	}
+	next := p.filters[left:]
+	p.filters = p.filters[:left]
+	next = slices.DeleteFunc(next, func(f string) bool { _, there := st.filters[f]; return !there })
+	b = appendUint(b, uint64(len(next)))
+	for _, f := range next {
+		b = appendString(b, f)
+		b = append(b, st.filters[f])
+	}
+	return b
+}
+
+// appendMessages appends the next messages of a session, and reports whether they are the last.
+func (x *index) appendMessages(b []byte, st *state, p *progress, most int) (rec []byte, complete bool) {
+	places := st.queue.Behind(p.after)
 	n, end := 0, 0
 	for ; end < len(places) && n < most; end++ {
 		if !places[end].Empty() {
 			n++
 		}
 	}
-	complete = end == len(places)
-	flags := byte(0)
-	if first {
-		flags |= partFirst
-	}
-	if complete {
-		flags |= partLast
-	}
-	b = append(b, flags)
-	b = appendUint(b, uint64(id))
-	if first {
-		b = appendString(b, st.identity)
-		b = appendInt(b, int64(st.until))
-		b = appendUint(b, uint64(st.doubtful))
-		b = appendUint(b, uint64(len(st.filters)))
-		for f, qos := range st.filters {
-			b = appendString(b, f)
-			b = append(b, qos)
-		}
-	}
 	b = appendUint(b, uint64(n))
-	last = after
 	var prev info
 	ref := session.Ref(0)
-	for _, p := range places[:end] {
-		if last = p.Ref(); p.Empty() {
+	for _, place := range places[:end] {
+		if p.after = place.Ref(); place.Empty() {
 			continue
 		}
-		m, _ := x.table.get(p.Ref())
-		b = appendUint(b, uint64(p.Ref()-ref))
-		b = appendUint(b, uint64(p.PacketID()))
+		m, _ := x.table.get(place.Ref())
+		b = appendUint(b, uint64(place.Ref()-ref))
+		b = appendUint(b, uint64(place.PacketID()))
 		b = appendInt(b, linear(m.pos)-linear(prev.pos))
 		b = appendUint(b, uint64(m.size))
 		b = appendInt(b, int64(m.expires-prev.expires))
-		prev, ref = m, p.Ref()
+		prev, ref = m, place.Ref()
 	}
-	return b, last, complete
+	return b, end == len(places)
 }
 
 // part reads a part.
@@ -94,16 +144,20 @@ func (r *recovery) part(d *decoder) {
 	st := r.index.session(id)
 	known := st != nil && !st.partial
 	if flags&partFirst != 0 {
+		r.list(id)
 		if st != nil && (st.partial || r.damaged) {
 			r.index.close(id, st) // from a checkpoint that was not completed, or not to be trusted
 			known = false
 		}
-		if fresh := r.partHead(d, id, known); fresh != nil {
+		if fresh := r.partHead(d, id, flags&partAway != 0, known); fresh != nil {
 			st = fresh
 		}
 	}
 	if known || d.bad {
 		st = nil // read over it
+	}
+	if flags&(partFirst|partFilters) != 0 {
+		r.partFilters(d, id, st)
 	}
 	n := d.uint()
 	var pos int64
@@ -133,15 +187,20 @@ func (r *recovery) part(d *decoder) {
 }
 
 // partHead reads the front of a session's first part and begins the session, unless it is known.
-func (r *recovery) partHead(d *decoder, id session.ID, known bool) *state {
+func (r *recovery) partHead(d *decoder, id session.ID, away, known bool) *state {
 	identity := d.string()
 	until := session.Time(d.int())
 	doubtful := session.Ref(d.uint())
-	var st *state
-	if !known && !d.bad {
-		st = r.index.open(id, identity)
-		st.until, st.doubtful, st.partial = until, doubtful, true
+	if known || d.bad {
+		return nil
 	}
+	st := r.index.open(id, identity)
+	st.connected, st.until, st.doubtful, st.partial = !away && until == 0, until, doubtful, true
+	return st
+}
+
+// partFilters reads the subscriptions of a part. Those that came or changed since the part before are not new.
+func (r *recovery) partFilters(d *decoder, id session.ID, st *state) {
 	for n := d.uint(); n > 0 && !d.bad; n-- {
 		filter := d.string()
 		qos := d.byte()
@@ -149,5 +208,4 @@ func (r *recovery) partHead(d *decoder, id session.ID, known bool) *state {
 			r.index.change(st, &session.Change{Kind: session.Subscribed, Session: id, Filter: filter, QoS: qos})
 		}
 	}
-	return st
 }

@@ -26,6 +26,38 @@ type recovery struct {
 	// damaged: something before was not readable. A session that is known may then have missed something,
 	// and a checkpoint knows better. Open never gets here; the tools do.
 	damaged bool
+
+	// listed is what the checkpoint that began at begun has so far, and the sessions that have begun since. It is
+	// nil if nothing was damaged before, since then there is no other session, or if something was damaged since.
+	listed map[session.ID]bool
+	begun  wal.Pos
+}
+
+// damage notes that something was not readable.
+func (r *recovery) damage() { r.damaged, r.listed = true, nil }
+
+// list notes that a session is in a checkpoint, or has begun.
+func (r *recovery) list(id session.ID) {
+	if r.listed != nil {
+		r.listed[id] = true
+	}
+}
+
+// end is the end of the checkpoint that began at begin. A session that it does not have has ended, though that
+// could not be read.
+func (r *recovery) end(begin wal.Pos) {
+	r.ended = begin
+	if r.listed == nil || begin != r.begun {
+		return
+	}
+	for i := range r.index.shards {
+		for id, st := range r.index.shards[i].sessions {
+			if !r.listed[id] {
+				r.index.close(id, st)
+			}
+		}
+	}
+	r.listed = nil
 }
 
 // recover reads the log from the last checkpoint that is complete, or if none is found, from its start.
@@ -92,6 +124,7 @@ func (r *recovery) apply(pos wal.Pos, rec []byte) error {
 		}
 		if !d.bad {
 			r.index.open(id, identity)
+			r.list(id)
 		}
 	case recMessage:
 		r.message(pos, &d)
@@ -119,12 +152,15 @@ func (r *recovery) apply(pos wal.Pos, rec []byte) error {
 	case recBegin:
 		r.sawID(session.ID(d.uint()))
 		r.sawRef(session.Ref(d.uint()))
+		if r.damaged {
+			r.begun, r.listed = pos, make(map[session.ID]bool)
+		}
 	case recPart:
 		for len(d.b) > 0 && !d.bad {
 			r.part(&d)
 		}
 	case recEnd:
-		r.ended = wal.Pos(d.uint())
+		r.end(wal.Pos(d.uint()))
 	default:
 		d.bad = true
 	}
@@ -164,7 +200,7 @@ func (s *Store) Recover(fn func(*session.Recovered) error) error {
 		sh.mu.Lock()
 		found := make([]*session.Recovered, 0, len(sh.sessions))
 		for id, st := range sh.sessions {
-			found = append(found, &session.Recovered{ID: id, Identity: st.identity, Until: st.until, Doubtful: st.doubtful,
+			found = append(found, &session.Recovered{ID: id, Identity: st.identity, Connected: st.connected, Until: st.until, Doubtful: st.doubtful,
 				Subscriptions: st.subscriptions(), Queued: st.queue.Len(), QueuedBytes: st.bytes})
 		}
 		sh.mu.Unlock()

@@ -31,7 +31,8 @@ const salvageGap = 16
 // Salvage makes a new store in the directory out, of everything in dir that can be read. It changes nothing
 // in dir. Sessions keep their names, and messages their names, order and packet identifiers. What was noted
 // in a damaged place is as if it had not happened, unless a later checkpoint knows better: so messages may
-// come again that were acknowledged, and a session whose beginning is lost is not there.
+// come again that were acknowledged, a session whose beginning is lost is not there, and one whose end is lost
+// is, unless its client has begun another since.
 func Salvage(dir, out string, o Options) (*Salvaged, error) {
 	to, err := vfs.Dir(out)
 	if err != nil {
@@ -102,7 +103,7 @@ func (s *survey) copySessions(fresh *index) (lost int) {
 	for i := range s.index.shards {
 		for id, st := range s.index.shards[i].sessions {
 			to := fresh.open(id, st.identity)
-			to.until, to.doubtful = st.until, st.doubtful
+			to.connected, to.until, to.doubtful = st.connected, st.until, st.doubtful
 			for _, sub := range st.subscriptions() {
 				fresh.change(to, &session.Change{Kind: session.Subscribed, Session: id, Filter: sub.Filter, QoS: sub.QoS})
 			}
@@ -129,11 +130,13 @@ func (x *index) write(fs vfs.FS, log *wal.Log, id, ref uint64) error {
 		return err
 	}
 	var b []byte
+	var p progress
 	for i := range x.shards {
 		for id, st := range x.shards[i].sessions {
-			for first, after, complete := true, session.Ref(0), false; !complete; first = false {
+			p.begun = false
+			for complete := false; !complete; {
 				b = append(b[:0], recPart)
-				b, after, complete = x.appendPart(b, id, st, first, after, partMessages)
+				b, complete = x.appendPart(b, id, st, &p, partMessages)
 				if _, err := log.Append(b); err != nil {
 					return fmt.Errorf("session %d: %w", id, err)
 				}

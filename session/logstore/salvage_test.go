@@ -75,7 +75,7 @@ func TestToolsOnAGoodStore(t *testing.T) {
 	queued := 0
 	for _, s := range i.Sessions {
 		w := want.Sessions[s.ID]
-		if w == nil || s.Identity != w.Identity || s.Until != w.Until || s.Queued != len(w.Queue) || len(s.Subscriptions) != len(w.Subscriptions) {
+		if w == nil || s.Identity != w.Identity || s.Connected != w.Connected || s.Until != w.Until || s.Queued != len(w.Queue) || len(s.Subscriptions) != len(w.Subscriptions) {
 			t.Fatalf("session %+v, want %+v", s, w)
 		}
 		sent := 0

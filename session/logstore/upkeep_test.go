@@ -340,6 +340,59 @@ func TestCheckpointFailureIsNoFailure(t *testing.T) {
 	})
 }
 
+// TestManySubscriptionsDoNotStopCheckpoints: what a client subscribes to may be more than a record of the log takes.
+// Here each checkpoint has its session in many records, and so has what is salvaged.
+func TestManySubscriptionsDoNotStopCheckpoints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const filters, length = 300, 2000
+		d := simdisk.New()
+		o := logstore.Options{SegmentBytes: 256 << 10, CheckpointBytes: 100 << 10}
+		s := openStore(t, d, o)
+		id := newSession(t, s, "a")
+		want := storetest.NewModel()
+		want.Open(id, "a")
+		for i := range filters {
+			c := session.Change{Kind: session.Subscribed, Session: id, Filter: fmt.Sprint(i, strings.Repeat("x", length)), QoS: byte(i % 2)}
+			if err := s.Record([]session.Change{c}); err != nil {
+				t.Fatal(err)
+			}
+			want.Record(c)
+			synctest.Wait()
+		}
+		hold(t, s)
+		synctest.Wait()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		longest := int64(0)
+		err := wal.Walk("", wal.Options{App: "sampan sessions", FS: d.FS()}, func(i wal.Item) error {
+			if i.Kind == wal.ItemRecord {
+				longest = max(longest, int64(len(i.Record)))
+			}
+			return nil
+		})
+		if err != nil || longest > 20_000 {
+			t.Errorf("the longest record has %d bytes: %v", longest, err)
+		}
+		s = openStore(t, d, o)
+		defer s.Close()
+		if r := s.Report(); !r.Checkpoint {
+			t.Errorf("got %+v", r)
+		}
+		got, err := storetest.Recover(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := want.Diff(got); diff != "" {
+			t.Errorf("recovered (-want +got):\n%s", diff)
+		}
+		s.Close()
+		if _, got := salvaged(t, d); want.Diff(got) != "" {
+			t.Errorf("salvaged (-want +got):\n%s", want.Diff(got))
+		}
+	})
+}
+
 // TestDamageIsReported flips a bit in each kind of record.
 func TestDamageIsReported(t *testing.T) {
 	d := simdisk.New()

@@ -16,7 +16,7 @@ type Verification struct {
 	Duration time.Duration
 
 	Torn    *Place  // no fault: what Open will cut off
-	Damage  []Place // on which Open fails
+	Damage  []Place // on which Open fails, and what else is wrong
 	Missing []Missing
 }
 
