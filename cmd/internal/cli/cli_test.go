@@ -169,3 +169,26 @@ func TestTheEnvironmentSetsWhatTheCommandLineDoesNot(t *testing.T) {
 		t.Errorf("a bad value: %v", err)
 	}
 }
+
+// full is a disk without room.
+type full struct{}
+
+var errFull = errors.New("no space left on device")
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+// A result that was not written is a failure, whatever the command printed it with.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	for _, line := range []string{"device show pk dn", "device show pk dn --json", "--help", "device show --help", "told"} {
+		root := program()
+		root.AddCommand(&cobra.Command{Use: "told", Short: "says why it fails", Args: Args(), RunE: func(c *cobra.Command, _ []string) error {
+			fmt.Fprintln(c.OutOrStdout(), "line 3 is wrong")
+			return ErrReported
+		}})
+		var err bytes.Buffer
+		status := Run(context.Background(), root, strings.Fields(line), Streams{Out: full{}, Err: &err})
+		if status != Failure || err.String() != "prog: the result was not written: no space left on device\n" {
+			t.Errorf("%s: exit status %d, standard error %q", line, status, err.String())
+		}
+	}
+}

@@ -45,12 +45,17 @@ type Streams struct {
 
 // Run carries out one command line and returns the exit status. Errors are printed to s.Err, a line each.
 func Run(ctx context.Context, root *cobra.Command, args []string, s Streams) int {
-	Prepare(root)
+	out := &written{w: s.Out}
 	root.SetArgs(args)
 	root.SetIn(s.In)
-	root.SetOut(s.Out)
+	root.SetOut(out)
 	root.SetErr(s.Err)
+	Prepare(root)
 	err := root.ExecuteContext(ctx)
+	// What the command says of itself comes first, unless it counts on having printed it, or speaks of the same.
+	if lost := out.failure(); lost != nil && (err == nil || errors.Is(err, ErrReported) || errors.Is(err, lost)) {
+		err = fmt.Errorf("the result was not written: %w", lost)
+	}
 	var usage *usageError
 	switch {
 	case err == nil:
