@@ -13,7 +13,7 @@ import (
 )
 
 func deviceImportCommand() *cobra.Command {
-	var r registry
+	r := registry{makes: true}
 	var replace bool
 	command := &cobra.Command{
 		Use:   "import FILE",

@@ -18,20 +18,21 @@ import (
 
 func storeCommand() *cobra.Command {
 	return group("store", "look into the durable log of sessions and messages", `The durable log: sessions, subscriptions and QoS 1 messages in a data directory that
-no broker runs on. Only salvage writes, and that to a new directory. What the broker promises
-about the log, and what it does when a disk fails, is in docs/durability.md.`,
+no broker runs on. Only salvage writes, and that to a new directory. Verify also reads the two
+logs beside it, those of devices. What the broker promises about the logs, and what it does when
+a disk fails, is in docs/durability.md.`,
 		storeInspectCommand(), storeVerifyCommand(), storeSalvageCommand())
 }
 
 // storeFolder is where the log is: the flags that all of these commands have.
 type storeFolder struct {
-	data   string
-	flags  *pflag.FlagSet
-	output cli.Output
+	data    string
+	command *cobra.Command
+	output  cli.Output
 }
 
 func (s *storeFolder) register(command *cobra.Command) {
-	s.flags = command.Flags()
+	s.command = command
 	cli.Section(command, "Where the log is", func(f *pflag.FlagSet) {
 		f.StringVar(&s.data, "data", "./sampan-data", "`DIR` of the broker's data; $SAMPAN_DATA sets it too")
 	})
@@ -40,8 +41,11 @@ func (s *storeFolder) register(command *cobra.Command) {
 
 // sessions is the folder of the log.
 func (s *storeFolder) sessions() (string, error) {
-	if err := cli.FromEnvironment(s.flags, "data"); err != nil {
+	if err := cli.FromEnvironment(s.command.Flags(), "data"); err != nil {
 		return "", err
+	}
+	if s.data == "" {
+		return "", cli.Usagef(s.command, "%s", noData)
 	}
 	return server.Sessions(s.data), nil
 }
