@@ -35,7 +35,8 @@ func storeSalvageCommand() *cobra.Command {
 Sessions keep their names, messages their order and packet identifiers. What was noted in a
 damaged place is as if it had not happened: messages may come again that were acknowledged,
 and a session whose beginning is lost is not there. The products and devices in the data
-directory are a log of their own, which is not copied.`,
+directory (devices/) and what is known of them (ledger/) are logs of their own, which are not
+copied: if they are in order, move them to the new directory; if not, they need a backup.`,
 		Example: `sampan store salvage --to /var/lib/sampan-salvaged
 # what it made takes the place of what was damaged
 mv /var/lib/sampan/sessions /var/lib/sampan/sessions.damaged
