@@ -63,7 +63,8 @@ the broker does on purpose: 'standard' is a general broker with QoS 2, Will and 
 messages; 'open' and 'platform' are those of 'sampan serve'.
 
 The exit status is 0 only if no deviation was found. The broker should hold nothing of
-value: its sessions alice, bob and carol and some retained messages are removed.`,
+value: its sessions alice, bob and carol and some retained messages are removed, those that
+were there before too.`,
 		Example: `sampan fuzz --url mqtt://127.0.0.1:1883 --duration 10m
 # a broker of ours, and the scripts of what was found as files
 sampan fuzz --profile open --save findings
