@@ -136,7 +136,7 @@ func deviceShowCommand() *cobra.Command {
 func printDevice(w io.Writer, d control.Device) {
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(w, "%-13s %s\n", name, value)
+			fmt.Fprintf(w, "%-13s %s\n", name, cli.Printable(value))
 		}
 	}
 	line("productKey", d.ProductKey)
