@@ -55,8 +55,24 @@ func (s *storeFolder) explain(err error) error {
 	switch {
 	case errors.Is(err, wal.ErrLocked):
 		return fmt.Errorf("a broker runs on %s; stop it first: %w", s.data, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s cannot be read by this user; it belongs to the one that the broker runs as: %w", s.data, underlying(err))
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there are no sessions in %s: no broker has run on it, or with --durability memory", s.data)
+		return s.missing()
+	}
+	return err
+}
+
+// missing is the error of a data directory without a log.
+func (s *storeFolder) missing() error {
+	return fmt.Errorf("there are no sessions in %s: no broker has run on it, or with --durability memory", s.data)
+}
+
+// underlying is the operating system's error in one of the log, which would go on to say what a broker cannot do.
+func underlying(err error) error {
+	var failure *wal.Failure
+	if errors.As(err, &failure) {
+		return failure.Err
 	}
 	return err
 }
