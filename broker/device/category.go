@@ -86,10 +86,8 @@ func checkCategory(productKey, suffix string, o Operation) error {
 				return refuse(ErrInvalid, "topic category %q has levels behind '#'", suffix)
 			}
 		default:
-			for _, c := range []byte(level) {
-				if !alphanumeric(c) && c != '_' {
-					return refuse(ErrInvalid, "topic category %q contains %q; allowed are letters, digits and '_'", suffix, c)
-				}
+			if c := stranger(level, "_"); c != "" {
+				return refuse(ErrInvalid, "topic category %q contains %s; allowed are letters, digits and '_'", suffix, c)
 			}
 		}
 	}

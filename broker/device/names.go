@@ -1,6 +1,7 @@
 package device
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,10 +29,8 @@ func checkProductKey(key string) error {
 	if len(key) < 1 || len(key) > longestProductKey {
 		return refuse(ErrInvalid, "product key %q has %d bytes, not 1 to %d", brief(key), len(key), longestProductKey)
 	}
-	for _, c := range []byte(key) {
-		if !alphanumeric(c) && c != '_' && c != '-' {
-			return refuse(ErrInvalid, "product key %q contains %q; allowed are letters, digits, '_' and '-'", key, c)
-		}
+	if c := stranger(key, "_-"); c != "" {
+		return refuse(ErrInvalid, "product key %q contains %s; allowed are letters, digits, '_' and '-'", key, c)
 	}
 	if reserved[key] {
 		return refuse(ErrInvalid, "product key %q is the first level of the platform's own topics", key)
@@ -45,10 +44,8 @@ func checkNewName(name string) error {
 		return refuse(ErrInvalid, "device name %q has %d bytes, not %d to %d",
 			brief(name), len(name), ShortestDeviceName, LongestDeviceName)
 	}
-	for _, c := range []byte(name) {
-		if !alphanumeric(c) && strings.IndexByte("-_@.:", c) < 0 {
-			return refuse(ErrInvalid, "device name %q contains %q; allowed are letters, digits and any of -_@.:", name, c)
-		}
+	if c := stranger(name, "-_@.:"); c != "" {
+		return refuse(ErrInvalid, "device name %q contains %s; allowed are letters, digits and any of -_@.:", name, c)
 	}
 	return nil
 }
@@ -98,6 +95,22 @@ func checkLabel(what, text string) error {
 
 func alphanumeric(c byte) bool {
 	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+}
+
+// stranger is the first character, in quotes, that is neither a letter or digit of ASCII nor one of others; "" if
+// there is none. A byte that is not UTF-8 shows as an escape.
+func stranger(text, others string) string {
+	for i, r := range text {
+		switch {
+		case r < utf8.RuneSelf && (alphanumeric(byte(r)) || strings.IndexByte(others, byte(r)) >= 0):
+		case r == utf8.RuneError:
+			_, size := utf8.DecodeRuneInString(text[i:])
+			return strconv.Quote(text[i : i+size])
+		default:
+			return strconv.QuoteRune(r)
+		}
+	}
+	return ""
 }
 
 // brief cuts a text to what is worth an error message.

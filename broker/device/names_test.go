@@ -107,3 +107,17 @@ func TestGenerate(t *testing.T) {
 		}
 	}
 }
+
+// An error shows the character that is wrong, not one of its bytes.
+func TestErrorsQuoteCharacters(t *testing.T) {
+	for text, want := range map[string]string{"温度": "'温'", "a é": "' '", "a\n": `'\n'`, "a\xff": `"\xff"`, "\ufffd": `"�"`, "a1_": ""} {
+		if got := stranger(text, "_"); got != want {
+			t.Errorf("in %q the stranger is %s, want %s", text, got, want)
+		}
+	}
+	r := New(Options{})
+	_, err := r.CreateProduct(ProductSpec{Key: "温度"})
+	if err == nil || !strings.Contains(err.Error(), `product key "温度" contains '温'`) {
+		t.Error(err)
+	}
+}

@@ -16,7 +16,7 @@ func accessKeyCommand() *cobra.Command {
 }
 
 func accessKeyCreateCommand() *cobra.Command {
-	var r registry
+	r := registry{makes: true}
 	var n control.NewAccessKey
 	command := &cobra.Command{
 		Use: "create", Short: "make an access key",

@@ -70,6 +70,14 @@ sampan bench search fanout --command 'mosquitto -p {port}' --duration 3s --html 
 		Args: cli.Args("SCENARIO"),
 		RunE: func(command *cobra.Command, args []string) error {
 			return run.with(command, args[0], func(config bench.Config) (*report.Report, error) {
+				switch {
+				case from < 0:
+					return nil, cli.Usagef(command, "--from %v: cannot be negative", from)
+				case most < 0:
+					return nil, cli.Usagef(command, "--most %v: cannot be negative", most)
+				case !(precision > 0 && precision < 1):
+					return nil, cli.Usagef(command, "--precision %v: more than 0 and less than 1", precision)
+				}
 				if from == 0 && config.Scenario.Rate == 0 {
 					return nil, cli.Usagef(command, "scenario %s has no rate to begin with; use --from", args[0])
 				}

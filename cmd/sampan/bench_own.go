@@ -93,7 +93,7 @@ func (o *ownBroker) populate(ctx context.Context, data string, clients *benchCli
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return key, err
 	}
-	registry, err := control.Open(ctx, data)
+	registry, err := control.OpenNew(ctx, data)
 	if err != nil {
 		return key, err
 	}

@@ -157,6 +157,8 @@ func (r *benchRun) config(command *cobra.Command, name string) (bench.Config, er
 		s.QoS = byte(r.qos)
 	}
 	switch {
+	case given("repeats") && r.repeats < 1:
+		return bench.Config{}, cli.Usagef(command, "--repeats %d: at least 1", r.repeats)
 	case given("rate") && given("window"):
 		return bench.Config{}, cli.Usagef(command, "use one of --rate and --window")
 	case given("rate"):

@@ -48,7 +48,7 @@ type connection struct {
 }
 
 func (c *connection) register(command *cobra.Command) {
-	c.command, c.registry.flags = command, command.Flags()
+	c.command, c.registry.command = command, command
 	c.url = address.Target{URL: address.URL{Scheme: address.MQTT, Host: "127.0.0.1", Port: 1883}}
 	c.protocol = value.OneOf("3.1.1", "3.1")
 	c.signMethod = value.OneOf("hmacsha256", "hmacsha1", "hmacmd5")

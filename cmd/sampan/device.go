@@ -40,10 +40,14 @@ sampan device create a1B2c3D4e5 --count 100 --json`,
 			switch {
 			case len(args) == 0:
 				return cli.Usagef(command, "%s needs PK: it is missing", command.CommandPath())
+			case n.Count < 0:
+				return cli.Usagef(command, "--count %d: cannot be negative", n.Count)
 			case len(args) == 1 && n.Count == 0:
 				return cli.Usagef(command, "give the names of the devices, or --count")
 			case len(args) > 1 && n.Count != 0:
 				return cli.Usagef(command, "give the names of the devices, or --count, not both")
+			case max(len(args)-1, n.Count) > 1 && (n.Secret != "" || n.Nickname != ""):
+				return cli.Usagef(command, "--secret and --nickname are for one device: make each with a command of its own, or import them with their secrets")
 			}
 			return nil
 		},
@@ -136,7 +140,7 @@ func deviceShowCommand() *cobra.Command {
 func printDevice(w io.Writer, d control.Device) {
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(w, "%-13s %s\n", name, value)
+			fmt.Fprintf(w, "%-13s %s\n", name, cli.Printable(value))
 		}
 	}
 	line("productKey", d.ProductKey)

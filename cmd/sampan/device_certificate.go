@@ -55,7 +55,7 @@ sampan device certificate a1B2c3D4e5 dev1 --remove`,
 	cli.Section(command, "The certificate", func(f *pflag.FlagSet) {
 		f.BoolVar(&remove, "remove", false, "take away the certificate that is bound to the device")
 	})
-	r.register(command)
+	r.registerData(command) // the API knows nothing of it
 	return command
 }
 

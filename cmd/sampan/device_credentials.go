@@ -83,6 +83,9 @@ func (r *registry) secret(ctx context.Context, d *credential.Device) error {
 	return r.use(ctx, func(c control.Caller) error {
 		found, err := control.ShowDevice(ctx, c, control.DeviceName{ProductKey: d.ProductKey, DeviceName: d.DeviceName})
 		d.DeviceSecret = found.DeviceSecret
+		if err != nil {
+			err = fmt.Errorf("the device's secret, looked up in %s: %w", r.where(), err)
+		}
 		return err
 	})
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func deviceImportCommand() *cobra.Command {
-	var r registry
+	r := registry{makes: true}
 	var replace bool
 	command := &cobra.Command{
 		Use:   "import FILE",
@@ -53,7 +53,7 @@ sampan device import - --replace < devices.csv`,
 	cli.Section(command, "The import", func(f *pflag.FlagSet) {
 		f.BoolVar(&replace, "replace", false, "give devices and products that are there the secrets of the file; otherwise another secret is a failure")
 	})
-	r.register(command)
+	r.registerData(command) // the API has no import
 	return command
 }
 

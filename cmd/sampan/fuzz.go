@@ -63,7 +63,8 @@ the broker does on purpose: 'standard' is a general broker with QoS 2, Will and 
 messages; 'open' and 'platform' are those of 'sampan serve'.
 
 The exit status is 0 only if no deviation was found. The broker should hold nothing of
-value: its sessions alice, bob and carol and some retained messages are removed.`,
+value: its sessions alice, bob and carol and some retained messages are removed, those that
+were there before too.`,
 		Example: `sampan fuzz --url mqtt://127.0.0.1:1883 --duration 10m
 # a broker of ours, and the scripts of what was found as files
 sampan fuzz --profile open --save findings
@@ -78,6 +79,7 @@ sampan fuzz --replay findings/1.script`,
 	cli.Section(command, "The broker", func(f *pflag.FlagSet) {
 		f.Var(&o.url, "url", "`URL` of the broker: mqtt://, mqtts://, ws://, wss:// or unix://")
 		f.Var(&o.other, "against", "`URL` of a second broker, whose answers are compared with the first one's")
+		f.Lookup("against").DefValue = "" // there is none
 		f.Var(&o.profile, "profile", "what the broker does on purpose")
 		f.StringVar(&o.username, "username", "", "user name for every CONNECT")
 		f.StringVar(&o.password, "password", "", "password for every CONNECT")
@@ -96,6 +98,18 @@ sampan fuzz --replay findings/1.script`,
 	})
 	o.output.Register(command)
 	return command
+}
+
+func (o *fuzzing) check(command *cobra.Command) error {
+	switch {
+	case o.scripts < 0:
+		return cli.Usagef(command, "--scripts %d: cannot be negative", o.scripts)
+	case o.duration == 0:
+		return cli.Usagef(command, "--duration must be more than 0: nothing would be looked for")
+	case o.patience == 0:
+		return cli.Usagef(command, "--patience must be more than 0")
+	}
+	return nil
 }
 
 // dialer makes connections to a broker.
@@ -122,6 +136,9 @@ func (o *fuzzing) restarter(w io.Writer) network.Restarter {
 }
 
 func (o *fuzzing) run(command *cobra.Command, _ []string) error {
+	if err := o.check(command); err != nil {
+		return err
+	}
 	rules, _ := model.ByName(o.profile.String())
 	c := &network.Campaign{
 		Dial: o.dialer(o.url), Rules: rules, Duration: time.Duration(o.duration), Scripts: o.scripts, Seed: o.seed,

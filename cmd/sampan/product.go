@@ -23,7 +23,7 @@ categories (see 'sampan topic').`,
 }
 
 func productCreateCommand() *cobra.Command {
-	var r registry
+	r := registry{makes: true}
 	var p control.NewProduct
 	var authorities []string
 	node, format, auth := value.OneOf(control.Nodes...), value.OneOf(control.Formats...), value.OneOf(control.Auths...)

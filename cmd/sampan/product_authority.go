@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -50,7 +52,7 @@ sampan product authority a1B2c3D4e5 --all`,
 	cli.Section(command, "The authorities", func(f *pflag.FlagSet) {
 		f.BoolVar(&all, "all", false, "all that --client-ca names, as it is at first")
 	})
-	r.register(command)
+	r.registerData(command) // the API knows nothing of it
 	return command
 }
 
@@ -62,8 +64,8 @@ func authorityKeys(files []string) (keys []string, err error) {
 			return nil, err
 		}
 		for _, c := range found {
-			if c.BasicConstraintsValid && !c.IsCA {
-				return nil, fmt.Errorf("%s: %s is no authority and cannot issue certificates", file, c.Subject)
+			if why := noAuthority(c); why != "" {
+				return nil, fmt.Errorf("%s: the certificate of %q cannot issue others, %s: name the authority that has issued it", file, c.Subject, why)
 			}
 			sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
 			if key := hex.EncodeToString(sum[:]); !slices.Contains(keys, key) {
@@ -72,4 +74,20 @@ func authorityKeys(files []string) (keys []string, err error) {
 		}
 	}
 	return keys, nil
+}
+
+// noAuthority says why a certificate cannot issue others, as TLS would see it, or nothing if it can. A device's own
+// certificate, taken for an authority, would keep all other devices of its product out.
+func noAuthority(c *x509.Certificate) string {
+	switch {
+	case c.BasicConstraintsValid && !c.IsCA:
+		return "for it says CA:FALSE"
+	case c.Version >= 3 && !c.BasicConstraintsValid:
+		return "for it does not say CA:TRUE"
+	case c.Version < 3 && !bytes.Equal(c.RawSubject, c.RawIssuer):
+		return "for in X.509 version 1 only an authority that has issued itself can"
+	case c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0:
+		return "for its key is not meant for that (keyCertSign)"
+	}
+	return ""
 }

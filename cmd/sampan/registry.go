@@ -17,7 +17,8 @@ type registry struct {
 	api       string // instead of data
 	keyID     string
 	keySecret string
-	flags     *pflag.FlagSet // that --data is one of
+	makes     bool // the command puts something into a registry that need not be there
+	command   *cobra.Command
 	output    cli.Output
 }
 
@@ -35,7 +36,7 @@ const registrySection = "Where the registry is"
 
 // registerData adds the flags of a command that needs the data directory.
 func (r *registry) registerData(command *cobra.Command) {
-	r.flags = command.Flags()
+	r.command = command
 	cli.Section(command, registrySection, func(f *pflag.FlagSet) {
 		f.StringVar(&r.data, "data", "./sampan-data", "`DIR` of the broker's data; a broker that runs on it is asked, otherwise the directory itself; $SAMPAN_DATA sets it too")
 	})
@@ -44,18 +45,34 @@ func (r *registry) registerData(command *cobra.Command) {
 
 // open finds out where the registry is.
 func (r *registry) open(ctx context.Context) (control.Caller, error) {
-	if r.api == "" {
-		return control.Open(ctx, r.data)
+	switch {
+	case r.api != "":
+		if err := cli.FromEnvironment(r.command.Flags(), "access-key-id", "access-key-secret"); err != nil {
+			return nil, err
+		}
+		return control.API(r.api, r.keyID, r.keySecret)
+	case r.data == "":
+		return nil, cli.Usagef(r.command, "%s", noData)
+	case r.makes:
+		return control.OpenNew(ctx, r.data)
 	}
-	if err := cli.FromEnvironment(r.flags, "access-key-id", "access-key-secret"); err != nil {
-		return nil, err
+	return control.Open(ctx, r.data)
+}
+
+// noData is the error of a command whose data directory is empty text, as that of a variable that is not set.
+const noData = "the data directory has no name: give one with --data or $SAMPAN_DATA"
+
+// where says where the registry is.
+func (r *registry) where() string {
+	if r.api != "" {
+		return r.api
 	}
-	return control.API(r.api, r.keyID, r.keySecret)
+	return r.data
 }
 
 // use opens the registry for as long as do runs.
 func (r *registry) use(ctx context.Context, do func(control.Caller) error) error {
-	if err := cli.FromEnvironment(r.flags, "data"); err != nil {
+	if err := cli.FromEnvironment(r.command.Flags(), "data"); err != nil {
 		return err
 	}
 	caller, err := r.open(ctx)

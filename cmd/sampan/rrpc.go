@@ -23,6 +23,12 @@ type rrpcResult struct {
 	Detail    string `json:"detail,omitempty"`
 }
 
+// How long the platform lets a caller wait.
+const (
+	shortestCall = time.Second
+	longestCall  = 8 * time.Second
+)
+
 func rrpcCommand() *cobra.Command {
 	var r registry
 	var call control.Call
@@ -37,6 +43,9 @@ is 0 only if the device has answered.`,
 sampan rrpc a1B2c3D4e5 dev1 hello --topic /a1B2c3D4e5/dev1/user/get --timeout 2s`,
 		Args: cli.Args("PK", "DN", "PAYLOAD"),
 		RunE: func(command *cobra.Command, args []string) error {
+			if t := time.Duration(timeout); t < shortestCall || t > longestCall {
+				return cli.Usagef(command, "--timeout %s: the platform waits %s to %s", timeout, shortestCall, longestCall)
+			}
 			call.ProductKey, call.DeviceName, call.Payload = args[0], args[1], []byte(args[2])
 			call.Timeout = time.Duration(timeout)
 			return r.use(command.Context(), func(c control.Caller) error {
@@ -49,7 +58,7 @@ sampan rrpc a1B2c3D4e5 dev1 hello --topic /a1B2c3D4e5/dev1/user/get --timeout 2s
 		},
 	}
 	cli.Section(command, "The call", func(f *pflag.FlagSet) {
-		f.Var(&timeout, "timeout", "how long to wait for the answer")
+		f.Var(&timeout, "timeout", "how long to wait for the answer, 1s to 8s")
 		f.StringVar(&call.Topic, "topic", "", "topic of a custom-topic RRPC; the system's topics otherwise")
 	})
 	r.register(command)

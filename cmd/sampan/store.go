@@ -18,20 +18,21 @@ import (
 
 func storeCommand() *cobra.Command {
 	return group("store", "look into the durable log of sessions and messages", `The durable log: sessions, subscriptions and QoS 1 messages in a data directory that
-no broker runs on. Only salvage writes, and that to a new directory. What the broker promises
-about the log, and what it does when a disk fails, is in docs/durability.md.`,
+no broker runs on. Only salvage writes, and that to a new directory. Verify also reads the two
+logs beside it, those of devices. What the broker promises about the logs, and what it does when
+a disk fails, is in docs/durability.md.`,
 		storeInspectCommand(), storeVerifyCommand(), storeSalvageCommand())
 }
 
 // storeFolder is where the log is: the flags that all of these commands have.
 type storeFolder struct {
-	data   string
-	flags  *pflag.FlagSet
-	output cli.Output
+	data    string
+	command *cobra.Command
+	output  cli.Output
 }
 
 func (s *storeFolder) register(command *cobra.Command) {
-	s.flags = command.Flags()
+	s.command = command
 	cli.Section(command, "Where the log is", func(f *pflag.FlagSet) {
 		f.StringVar(&s.data, "data", "./sampan-data", "`DIR` of the broker's data; $SAMPAN_DATA sets it too")
 	})
@@ -40,8 +41,11 @@ func (s *storeFolder) register(command *cobra.Command) {
 
 // sessions is the folder of the log.
 func (s *storeFolder) sessions() (string, error) {
-	if err := cli.FromEnvironment(s.flags, "data"); err != nil {
+	if err := cli.FromEnvironment(s.command.Flags(), "data"); err != nil {
 		return "", err
+	}
+	if s.data == "" {
+		return "", cli.Usagef(s.command, "%s", noData)
 	}
 	return server.Sessions(s.data), nil
 }
@@ -51,8 +55,24 @@ func (s *storeFolder) explain(err error) error {
 	switch {
 	case errors.Is(err, wal.ErrLocked):
 		return fmt.Errorf("a broker runs on %s; stop it first: %w", s.data, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s cannot be read by this user; it belongs to the one that the broker runs as: %w", s.data, underlying(err))
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there are no sessions in %s: no broker has run on it, or with --durability memory", s.data)
+		return s.missing()
+	}
+	return err
+}
+
+// missing is the error of a data directory without a log.
+func (s *storeFolder) missing() error {
+	return fmt.Errorf("there are no sessions in %s: no broker has run on it, or with --durability memory", s.data)
+}
+
+// underlying is the operating system's error in one of the log, which would go on to say what a broker cannot do.
+func underlying(err error) error {
+	var failure *wal.Failure
+	if errors.As(err, &failure) {
+		return failure.Err
 	}
 	return err
 }

@@ -62,6 +62,9 @@ sampan store inspect --data /var/lib/sampan --sessions 5
 sampan store inspect --json`,
 		Args: cli.Args(),
 		RunE: func(command *cobra.Command, _ []string) error {
+			if most < 0 {
+				return cli.Usagef(command, "--sessions %d: cannot be negative; 0 lists all", most)
+			}
 			dir, err := folder.sessions()
 			if err != nil {
 				return err

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -10,6 +15,7 @@ import (
 	"sampan/cmd/internal/cli"
 	"sampan/cmd/internal/server"
 	"sampan/session/logstore"
+	"sampan/session/wal"
 )
 
 // salvaged is the result of `sampan store salvage`.
@@ -35,7 +41,8 @@ func storeSalvageCommand() *cobra.Command {
 Sessions keep their names, messages their order and packet identifiers. What was noted in a
 damaged place is as if it had not happened: messages may come again that were acknowledged,
 and a session whose beginning is lost is not there. The products and devices in the data
-directory are a log of their own, which is not copied.`,
+directory (devices/) and what is known of them (ledger/) are logs of their own, which are not
+copied: if they are in order, move them to the new directory; if not, they need a backup.`,
 		Example: `sampan store salvage --to /var/lib/sampan-salvaged
 # what it made takes the place of what was damaged
 mv /var/lib/sampan/sessions /var/lib/sampan/sessions.damaged
@@ -49,8 +56,15 @@ mv /var/lib/sampan-salvaged/sessions /var/lib/sampan/sessions`,
 			if err != nil {
 				return err
 			}
+			// The new directory is made first, so what is missing from then on is not the damaged log.
+			if _, err := os.Stat(dir); err != nil {
+				return folder.explain(err)
+			}
 			out := server.Sessions(to)
 			s, err := logstore.Salvage(dir, out, logstore.Options{})
+			if file := fileOf(err); file == out || strings.HasPrefix(file, out+string(filepath.Separator)) {
+				return fmt.Errorf("the new log cannot be made in %s; name another directory with --to: %w", to, underlying(err))
+			}
 			if err != nil {
 				return folder.explain(err)
 			}
@@ -63,6 +77,19 @@ mv /var/lib/sampan-salvaged/sessions /var/lib/sampan/sessions`,
 	})
 	folder.register(command)
 	return command
+}
+
+// fileOf is the file with which an error has to do, if it says so.
+func fileOf(err error) string {
+	var failure *wal.Failure
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &failure):
+		return failure.File
+	case errors.As(err, &path):
+		return path.Path
+	}
+	return ""
 }
 
 func (s *salvaged) print(w io.Writer) {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -72,6 +73,9 @@ func topicDeleteCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use: "delete PK ID", Short: "take a topic away from the devices of a product", Example: "sampan topic delete a1B2c3D4e5 7", Args: cli.Args("PK", "ID"),
 		RunE: func(command *cobra.Command, args []string) error {
+			if _, err := strconv.ParseUint(args[1], 10, 64); err != nil {
+				return cli.Usagef(command, "%q is not the id of a topic category; 'sampan topic list %s' shows them", args[1], args[0])
+			}
 			return r.use(command.Context(), func(c control.Caller) error {
 				if err := control.DeleteTopic(command.Context(), c, args[0], args[1]); err != nil {
 					return err

@@ -162,14 +162,18 @@ func (r *run) loop(ctx context.Context) error {
 	return nil
 }
 
-// play carries out a script and cleans up after it.
+// play carries out a script, and cleans up before and after it.
 func (r *run) play(ctx context.Context, t *Target, s *script.Script) script.Result {
+	patience := t.Patience
+	t.Patience = r.patience // what is left behind is taken for a deviation of the next script
+	t.prepare(ctx, s)
+	t.Patience = patience
 	t.Begin(ctx)
 	rules := r.c.Rules
 	rules.Foreign, rules.Slack = foreign, slack
 	res := script.Run(s, rules, t)
-	said, patience := t.Said, t.Patience
-	t.Patience = r.patience // what is left behind is taken for a deviation of the next script
+	said := t.Said
+	t.Patience = r.patience
 	t.clean(ctx, s)
 	t.Said, t.Patience = said, patience
 	return res

@@ -101,6 +101,40 @@ wait 2s
 	}
 }
 
+// A session and a retained message that were there before the first script are not its broker's mistakes.
+func TestWhatWasThereBeforeIsNoDeviation(t *testing.T) {
+	b := &modelBroker{rules: model.Standard()}
+	dial := b.start(t)
+	nc, err := dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect := packet.Connect{ClientID: []byte("alice"), KeepAlive: 60}
+	retained := packet.Publish{Topic: []byte("a"), Payload: []byte("old"), Retain: true}
+	if _, err := nc.Write(packet.AppendPingreq(retained.AppendTo(connect.AppendTo(nil)))); err != nil {
+		t.Fatal(err)
+	}
+	c := &canary{nc: nc}
+	for _, want := range []packet.Type{packet.TypeConnack, packet.TypePingresp} {
+		if _, err := c.until(5*time.Second, want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nc.Write(packet.AppendDisconnect(nil))
+	io.Copy(io.Discard, nc) // until the broker has closed
+	nc.Close()
+	s := parse(t, `profile standard
+A connect alice keepalive 60
+A subscribe 1 a q1
+B connect bob clean keepalive 60
+B publish a q0 retain "new"
+`)
+	campaign := &Campaign{Dial: dial, Rules: b.rules, Patience: 5 * time.Second}
+	if found, said := campaign.Replay(t.Context(), s); found != nil {
+		t.Errorf("[%s] %s, got %s, want %s\n%s", found.Rule, found.Text, found.Got, found.Want, strings.Join(said, "\n"))
+	}
+}
+
 func TestReplayWithRestart(t *testing.T) {
 	s := parse(t, `profile standard
 A connect alice keepalive 60

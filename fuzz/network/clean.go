@@ -9,13 +9,37 @@ import (
 	"sampan/packet"
 )
 
+// prepare removes what a script would find of others: sessions and retained messages of its names that were there
+// before the first script. What scripts leave behind is removed after each, so a name is looked at once.
+func (t *Target) prepare(ctx context.Context, s *script.Script) error {
+	if t.mine == nil {
+		t.mine = make(map[string]bool)
+	}
+	fresh := func(kind string, all []string) (some []string) {
+		for _, what := range all {
+			if !t.mine[kind+what] {
+				t.mine[kind+what] = true
+				some = append(some, what)
+			}
+		}
+		return some
+	}
+	names, topics := left(s)
+	return t.remove(ctx, fresh("client ", names), fresh("topic ", topics))
+}
+
 // clean removes what a script has left on the broker: sessions and retained messages. Otherwise the next
-// one would find them.
+// one would find them, or the next campaign, so it is done also when ctx has ended.
 func (t *Target) clean(ctx context.Context, s *script.Script) error {
 	for i := range t.conns {
 		t.Cut(i) // and wait: what a Will sets going must be over
 	}
 	names, topics := left(s)
+	return t.remove(context.WithoutCancel(ctx), names, topics)
+}
+
+// remove removes the sessions of clients, and the retained messages of topics.
+func (t *Target) remove(ctx context.Context, names, topics []string) error {
 	if len(names) == 0 && len(topics) > 0 {
 		names = []string{""} // clients without a name have left something
 	}

@@ -39,6 +39,8 @@ type Target struct {
 	news  chan arrival
 	early []arrival // taken from news while Cut looked for something else
 	Said  []string  // what has happened, a line for each packet in either direction
+
+	mine map[string]bool // clients and topics of which nothing is left that was there before the first script
 }
 
 // conn is a connection of a client.

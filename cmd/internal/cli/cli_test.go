@@ -40,7 +40,10 @@ func program() *cobra.Command {
 	}}
 	group := &cobra.Command{Use: "device", Short: "group"}
 	group.AddCommand(show, &cobra.Command{Use: "list", Short: "list", Args: Args(), RunE: func(*cobra.Command, []string) error { return nil }})
-	root.AddCommand(group, fail, reported)
+	measure := &cobra.Command{Use: "measure SCENARIO", Short: "measure", Args: Args("SCENARIO"), RunE: func(*cobra.Command, []string) error { return nil }}
+	measure.Flags().Int("rounds", 0, "")
+	measure.AddCommand(&cobra.Command{Use: "list", Short: "list", Args: Args(), RunE: func(*cobra.Command, []string) error { return nil }})
+	root.AddCommand(group, fail, reported, measure)
 	return root
 }
 
@@ -56,6 +59,18 @@ func TestRun(t *testing.T) {
 		{"device show pk dn --json", Success, "...\"pk\": \"pk\"", ""},
 		{"", Success, "...Usage:", ""},
 		{"--help", Success, "...Usage:", ""},
+		{"help", Success, "...Usage:", ""},
+		{"help device show", Success, "...Usage:\n  prog device show PK DN [flags]", ""},
+		{"help device", Success, "...Usage:\n  prog device COMMAND [flags]\n\nCommands:\n", ""},
+		{"help devcie", Misuse, "", "...unknown command \"devcie\"; did you mean 'prog device'?"},
+		{"help device lsit", Misuse, "", "...unknown command \"lsit\"; did you mean 'prog device list'?"},
+		{"devcie --help", Misuse, "", "...unknown command \"devcie\"; did you mean 'prog device'?"},
+		{"device lsit --help", Misuse, "", "...unknown command \"lsit\"; did you mean 'prog device list'?"},
+		{"completion bash", Success, "...bash completion", ""},
+		{"completion tcsh", Misuse, "", "...unknown command \"tcsh\"; known are bash, fish, powershell, zsh"},
+		{"measure --help", Success, "...Usage:\n  prog measure SCENARIO [flags]\n  prog measure COMMAND [flags]\n", ""},
+		{"measure fanout --help", Success, "...Usage:\n  prog measure SCENARIO [flags]\n", ""},
+		{"help measure fanout", Success, "...Usage:\n  prog measure SCENARIO [flags]\n", ""},
 		{"device show --help", Success, "...Usage:\n  prog device show PK DN [flags]", ""},
 		{"fail", Failure, "", "prog: the disk is full\n"},
 		{"reported", Failure, "", ""},
@@ -167,5 +182,28 @@ func TestTheEnvironmentSetsWhatTheCommandLineDoesNot(t *testing.T) {
 	t.Setenv("SAMPAN_SIZE", "much")
 	if err := FromEnvironment(flags); err == nil || !strings.Contains(err.Error(), "SAMPAN_SIZE: not a size") {
 		t.Errorf("a bad value: %v", err)
+	}
+}
+
+// full is a disk without room.
+type full struct{}
+
+var errFull = errors.New("no space left on device")
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+// A result that was not written is a failure, whatever the command printed it with.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	for _, line := range []string{"device show pk dn", "device show pk dn --json", "--help", "device show --help", "told"} {
+		root := program()
+		root.AddCommand(&cobra.Command{Use: "told", Short: "says why it fails", Args: Args(), RunE: func(c *cobra.Command, _ []string) error {
+			fmt.Fprintln(c.OutOrStdout(), "line 3 is wrong")
+			return ErrReported
+		}})
+		var err bytes.Buffer
+		status := Run(context.Background(), root, strings.Fields(line), Streams{Out: full{}, Err: &err})
+		if status != Failure || err.String() != "prog: the result was not written: no space left on device\n" {
+			t.Errorf("%s: exit status %d, standard error %q", line, status, err.String())
+		}
 	}
 }

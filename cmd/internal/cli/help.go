@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,7 +33,11 @@ func usage(command *cobra.Command) error {
 	out := command.OutOrStderr()
 	switch {
 	case command.HasAvailableSubCommands():
-		fmt.Fprintf(out, "Usage:\n  %s COMMAND [flags]\n\nCommands:\n", command.CommandPath())
+		fmt.Fprintln(out, "Usage:")
+		if takesArguments(command) {
+			fmt.Fprintf(out, "  %s\n", command.UseLine())
+		}
+		fmt.Fprintf(out, "  %s COMMAND [flags]\n\nCommands:\n", command.CommandPath())
 		for _, child := range command.Commands() {
 			if child.IsAvailableCommand() {
 				fmt.Fprintf(out, "  %-*s  %s\n", command.NamePadding(), child.Name(), child.Short)
@@ -80,13 +85,16 @@ const (
 	lineWidth = 108
 )
 
+// nothing is how flags write that they have no value; whether that means none, or another default, the text says.
+var nothing = []string{"", "false", "[]", "0", "0s"}
+
 func printFlag(out io.Writer, f *pflag.Flag) {
 	kind, text := pflag.UnquoteUsage(f)
 	name := "  --" + f.Name
 	if kind != "" && f.Value.Type() != "bool" {
 		name += " " + kind
 	}
-	if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" && f.DefValue != "0" {
+	if !slices.Contains(nothing, f.DefValue) {
 		text += " (default " + f.DefValue + ")"
 	}
 	lines := wrap(text, lineWidth-nameWidth)
@@ -114,6 +122,31 @@ func wrap(text string, width int) []string {
 		}
 	}
 	return lines
+}
+
+// takesArguments reports whether a command is one by itself, although others may be below it.
+func takesArguments(command *cobra.Command) bool { return strings.Contains(command.Use, " ") }
+
+// helpAbout is the command help: it prints the help of the command that its arguments name.
+func helpAbout(command *cobra.Command, args []string) error {
+	target, rest, err := command.Root().Find(args)
+	if err != nil {
+		return Usagef(command.Root(), "%w", err)
+	}
+	if err := unknown(target, rest); err != nil {
+		return err
+	}
+	target.InitDefaultHelpFlag()
+	help(target, nil)
+	return nil
+}
+
+// unknown is the error of arguments that should name a command below another, and do not.
+func unknown(command *cobra.Command, args []string) error {
+	if len(args) == 0 || !command.HasAvailableSubCommands() || takesArguments(command) {
+		return nil
+	}
+	return missing(command, args)
 }
 
 // help prints what a command is and how it is called.

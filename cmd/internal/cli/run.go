@@ -45,12 +45,27 @@ type Streams struct {
 
 // Run carries out one command line and returns the exit status. Errors are printed to s.Err, a line each.
 func Run(ctx context.Context, root *cobra.Command, args []string, s Streams) int {
-	Prepare(root)
+	out := &written{w: s.Out}
 	root.SetArgs(args)
 	root.SetIn(s.In)
-	root.SetOut(s.Out)
+	root.SetOut(out)
 	root.SetErr(s.Err)
+	Prepare(root)
+	// Cobra takes --help for a success, whatever stands before it.
+	var misnamed error
+	root.SetHelpFunc(func(command *cobra.Command, args []string) {
+		if misnamed = unknown(command, command.Flags().Args()); misnamed == nil {
+			help(command, args)
+		}
+	})
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = misnamed
+	}
+	// What the command says of itself comes first, unless it counts on having printed it, or speaks of the same.
+	if lost := out.failure(); lost != nil && (err == nil || errors.Is(err, ErrReported) || errors.Is(err, lost)) {
+		err = fmt.Errorf("the result was not written: %w", lost)
+	}
 	var usage *usageError
 	switch {
 	case err == nil:
@@ -72,7 +87,14 @@ func Prepare(root *cobra.Command) {
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageFunc(usage)
 	root.SetHelpFunc(help)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
 	prepare(root)
+	for _, child := range root.Commands() {
+		if child.Name() == "help" {
+			child.Run, child.RunE = nil, helpAbout
+		}
+	}
 }
 
 func prepare(command *cobra.Command) {

@@ -69,6 +69,9 @@ type Caller interface {
 
 func (o operation[P, R]) on(ctx context.Context, c Caller, p P) (R, error) {
 	var result R
+	if err := checkText(p); err != nil {
+		return result, err
+	}
 	params, err := json.Marshal(p)
 	if err != nil {
 		return result, err

@@ -22,7 +22,7 @@ var quiet = slog.New(slog.DiscardHandler)
 // both runs a test on a data directory that nobody uses, and on one where a broker's socket answers.
 func both(t *testing.T, test func(t *testing.T, c Caller)) {
 	t.Run("directory", func(t *testing.T) {
-		c, err := Open(t.Context(), t.TempDir())
+		c, err := OpenNew(t.Context(), t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestOperationsAreTheSameHereAndThere(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if _, err := RRPC(ctx, c, Call{ProductKey: "pk", DeviceName: "dev1"}); err == nil || err.Error() != ErrNotRunning.Error() {
+		if _, err := RRPC(ctx, c, Call{ProductKey: "pk", DeviceName: "dev1"}); err == nil || !strings.HasPrefix(err.Error(), ErrNotRunning.Error()) {
 			t.Errorf("RRPC without a broker: %v", err)
 		}
 		if products, err := ListProducts(ctx, c); err != nil || len(products) != 1 || products[0].Devices != 0 {
@@ -214,7 +214,7 @@ func TestImportTravelsInParts(t *testing.T) {
 			}
 		})
 	}
-	c, err := Open(t.Context(), t.TempDir())
+	c, err := OpenNew(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,5 +359,33 @@ func TestTheSocketRefusesWhatItDoesNotKnow(t *testing.T) {
 	}
 	if _, err := c.call(t.Context(), "product.show", make([]byte, largest+1)); err == nil {
 		t.Error("a request beyond all bounds was read")
+	}
+}
+
+// A name that was mistyped must not become a directory, only because somebody looked something up there.
+func TestOnlyWhoMakesSomethingMakesADirectory(t *testing.T) {
+	folder := t.TempDir()
+	missing := filepath.Join(folder, "typo")
+	if _, err := Open(t.Context(), missing); err == nil || !strings.Contains(err.Error(), "there is no data directory at "+missing) {
+		t.Errorf("no directory: %v", err)
+	}
+	if _, err := Open(t.Context(), folder); err == nil || !strings.Contains(err.Error(), "there are no products and devices in "+folder) {
+		t.Errorf("no registry: %v", err)
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v", entries, err)
+	}
+	c, err := OpenNew(t.Context(), missing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if c, err = Open(t.Context(), missing); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
 	}
 }

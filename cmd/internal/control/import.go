@@ -3,11 +3,14 @@ package control
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"sampan/broker/device/triples"
 )
@@ -53,7 +56,8 @@ var deviceImport = define("device.import", func(_ context.Context, b *Backend, p
 var partBytes = 1 << 20
 
 // Import reads a CSV file of devices and adds them; Replace gives those that are there the file's secrets.
-// The file travels in parts of whole lines, each with the line that names the columns, if there is one.
+// The file travels in parts of whole lines, each with the line that names the columns, if there is one. It does so
+// as JSON, which has no word for what is not UTF-8: such lines stay behind.
 func Import(ctx context.Context, c Caller, file io.Reader, replace bool) (ImportReport, error) {
 	total := ImportReport{Problems: []ImportProblem{}}
 	lines := bufio.NewReaderSize(file, 64<<10)
@@ -63,6 +67,7 @@ func Import(ctx context.Context, c Caller, file io.Reader, replace bool) (Import
 		var csv bytes.Buffer
 		csv.Write(heading)
 		before := line
+		var unreadable []ImportProblem
 		for csv.Len() < partBytes && !end {
 			text, err := lines.ReadBytes('\n')
 			if err != nil && !errors.Is(err, io.EOF) {
@@ -71,18 +76,26 @@ func Import(ctx context.Context, c Caller, file io.Reader, replace bool) (Import
 			end = err != nil
 			if len(text) > 0 {
 				line++
+				names := first && bytes.Contains(bytes.ToLower(text), []byte("devicename"))
+				first = false
+				if !utf8.Valid(text) {
+					if names {
+						return total, fmt.Errorf("line %d %s", line, notUTF8)
+					}
+					unreadable = append(unreadable, ImportProblem{line, "the line " + notUTF8})
+					text = []byte("\n") // which counts, and has no device
+				}
 				csv.Write(text)
-				if first && bytes.Contains(bytes.ToLower(text), []byte("devicename")) {
+				if names {
 					heading = text
 				}
-				first = false
 			}
 		}
 		if line == before {
 			break
 		}
 		report, err := deviceImport.on(ctx, c, part{csv.String(), replace})
-		total.add(report, before, before > 0 && heading != nil)
+		total.add(report, before, before > 0 && heading != nil, unreadable)
 		if err != nil {
 			return total, fmt.Errorf("after %d lines: %w", before, err)
 		}
@@ -90,19 +103,24 @@ func Import(ctx context.Context, c Caller, file io.Reader, replace bool) (Import
 	return total, nil
 }
 
-// add adds the report of a part that begins behind a number of lines, with or without a heading repeated.
-func (r *ImportReport) add(part ImportReport, before int, heading bool) {
-	r.Lines += part.Lines
+// notUTF8 says what is wrong with a line, and what helps.
+const notUTF8 = "is not UTF-8: save the file as UTF-8, or convert it, as in 'iconv -f GB18030 -t UTF-8'"
+
+// add adds the report of a part that begins behind a number of lines, with or without a heading repeated, and of
+// which some lines were not sent.
+func (r *ImportReport) add(part ImportReport, before int, heading bool, unreadable []ImportProblem) {
+	r.Lines += part.Lines + len(unreadable)
 	r.Added += part.Added
 	r.Unchanged += part.Unchanged
 	r.Replaced += part.Replaced
-	r.Failed += part.Failed
+	r.Failed += part.Failed + len(unreadable)
 	if heading {
 		before--
 	}
+	problems := unreadable
 	for _, p := range part.Problems {
-		if len(r.Problems) < mostProblems {
-			r.Problems = append(r.Problems, ImportProblem{p.Line + before, p.Problem})
-		}
+		problems = append(problems, ImportProblem{p.Line + before, p.Problem})
 	}
+	slices.SortStableFunc(problems, func(a, b ImportProblem) int { return cmp.Compare(a.Line, b.Line) })
+	r.Problems = append(r.Problems, problems[:min(len(problems), mostProblems-len(r.Problems))]...)
 }

@@ -177,7 +177,7 @@ func TestTheLedgerFinds(t *testing.T) {
 			p.subscribing(0, true, 0)
 			p.subscribed(0, true, 0)
 			story.tell(p)
-			p.audit()
+			p.audit(true)
 			if story.want == nil {
 				story.want = map[Kind]int{}
 			}

@@ -63,6 +63,8 @@ func (r *Report) Print(w io.Writer) {
 	switch {
 	case r.OK():
 		fmt.Fprintln(w, "\nNothing that was acknowledged is lost, reordered or doubled.")
+	case r.Interrupted && !r.faulty():
+		fmt.Fprintf(w, "\nInterrupted after %d of %d: nothing was lost so far, but nothing is proved.\n", r.Kills, r.Planned)
 	case r.Acknowledged == 0 || r.Received == 0:
 		fmt.Fprintln(w, "\nNothing was acknowledged or received, so nothing is proved.")
 	default:

@@ -55,6 +55,8 @@ type Report struct {
 	Examples     []Fault      `json:"examples,omitempty"`
 	Data         string       `json:"data,omitempty"` // the folder, if it was kept
 	Complete     bool         `json:"complete"`       // all kills happened and the last messages came
+	Interrupted  bool         `json:"interrupted"`    // it was told to end before that
+	Planned      int          `json:"planned"`        // kills, if it is not
 	Counts
 }
 
@@ -66,12 +68,17 @@ type Quantiles struct {
 
 // OK reports whether every promise was kept, and enough happened to say so.
 func (r *Report) OK() bool {
+	return !r.faulty() && r.Complete && r.Acknowledged > 0 && r.Received > 0
+}
+
+// faulty reports whether a promise was broken.
+func (r *Report) faulty() bool {
 	for _, n := range r.FaultsByKind {
 		if n > 0 {
-			return false
+			return true
 		}
 	}
-	return r.Complete && r.Acknowledged > 0 && r.Received > 0
+	return false
 }
 
 // run is one run.
@@ -133,7 +140,7 @@ func folder(name string) (data string, temporary bool, err error) {
 func drive(ctx context.Context, o Options, t target, random *rand.Rand) (*Report, error) {
 	r := &run{o: o, target: t, random: random, began: time.Now()}
 	r.ledger = newLedger(random.Uint64(), o.Publishers, o.Subscribers)
-	r.report = Report{Way: "SIGKILL", Durability: o.Durability, Seed: o.Seed, Publishers: o.Publishers, Subscribers: o.Subscribers}
+	r.report = Report{Way: "SIGKILL", Durability: o.Durability, Seed: o.Seed, Planned: o.Kills, Publishers: o.Publishers, Subscribers: o.Subscribers}
 	if o.PowerCuts {
 		r.report.Way, r.report.Durability = "power cut", "disk"
 	}
@@ -142,7 +149,8 @@ func drive(ctx context.Context, o Options, t target, random *rand.Rand) (*Report
 		return nil, err
 	}
 	r.play(ctx)
-	r.ledger.audit()
+	r.report.Interrupted = ctx.Err() != nil && !r.report.Complete
+	r.ledger.audit(!r.report.Interrupted)
 	return r.finish(), context.Cause(ctx)
 }
 
@@ -196,7 +204,9 @@ func (r *run) kills(ctx context.Context) bool {
 		select {
 		case <-time.After(live):
 		case err := <-r.target.ended():
-			r.ledger.fault(Broker, "%v", err)
+			if ctx.Err() == nil { // the signal that interrupts us may have reached the child too
+				r.ledger.fault(Broker, "%v", err)
+			}
 			return false
 		case <-ctx.Done():
 			return false
@@ -218,9 +228,15 @@ func (r *run) kills(ctx context.Context) bool {
 }
 
 // settle stops the load, lets everybody stay, and sends a last message, behind which nothing waits.
-func (r *run) settle(ctx context.Context, last *publisher, publishing, attending chan struct{}, publishers *sync.WaitGroup) {
-	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
+func (r *run) settle(playing context.Context, last *publisher, publishing, attending chan struct{}, publishers *sync.WaitGroup) {
+	ctx, cancel := context.WithTimeout(playing, r.o.Timeout)
 	defer cancel()
+	// A run that is interrupted has not waited long enough to blame the broker.
+	late := func(format string, args ...any) {
+		if playing.Err() == nil {
+			r.ledger.fault(Broker, format, args...)
+		}
+	}
 	select {
 	case <-time.After(r.o.MaxInterval): // a last while of load for the broker that stays
 	case <-ctx.Done():
@@ -232,12 +248,12 @@ func (r *run) settle(ctx context.Context, last *publisher, publishing, attending
 	select {
 	case <-published:
 	case <-ctx.Done():
-		r.ledger.fault(Broker, "it did not acknowledge what was published last within %v", r.o.Timeout)
+		late("it did not acknowledge what was published last within %v", r.o.Timeout)
 		return
 	}
 	stream, number, err := last.last(ctx)
 	if err != nil {
-		r.ledger.fault(Broker, "%v", err)
+		late("%v", err)
 		return
 	}
 	r.ledger.finish(stream, number)
@@ -245,7 +261,7 @@ func (r *run) settle(ctx context.Context, last *publisher, publishing, attending
 	case <-r.ledger.settled:
 		r.report.Complete = true
 	case <-ctx.Done():
-		r.ledger.fault(Broker, "the last messages did not reach every subscriber within %v", r.o.Timeout)
+		late("the last messages did not reach every subscriber within %v", r.o.Timeout)
 		return
 	}
 	if err := r.target.close(); err != nil {

@@ -1,7 +1,10 @@
 package crash
 
 import (
+	"context"
+	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +37,33 @@ func TestNothingIsLostInPowerCuts(t *testing.T) {
 	}
 	if report.Redelivered == 0 || report.Published == report.Acknowledged {
 		t.Errorf("no crash hit anything: %+v", report)
+	}
+}
+
+// A run that is interrupted proves nothing, and accuses nobody.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	interrupt := errors.New("interrupted")
+	o := short(1000, 1)
+	o.Progress = func(p Progress) {
+		if p.Kills == 2 {
+			cancel(interrupt)
+		}
+	}
+	report, err := Run(ctx, o)
+	if report == nil || !errors.Is(err, interrupt) {
+		t.Fatalf("report %+v, %v", report, err)
+	}
+	var text strings.Builder
+	report.Print(&text)
+	if report.OK() || !report.Interrupted || !strings.Contains(text.String(), "Interrupted after 2 of 1000: nothing was lost so far, but nothing is proved.") {
+		t.Errorf("report %+v\n%s", report, &text)
+	}
+	report.FaultsByKind[Doubled]++
+	text.Reset()
+	report.Print(&text)
+	if !strings.Contains(text.String(), "The promise was broken.") {
+		t.Errorf("a fault from before:\n%s", &text)
 	}
 }
 
