@@ -31,6 +31,21 @@ func (p Profile) String() string {
 	return "platform"
 }
 
+// Limits are the restrictions on packets that a profile has by default. The result is the caller's to change: who
+// lifts or sets one of them, for Options.Limits, keeps the others by starting here.
+func (p Profile) Limits() packet.Limits {
+	l := packet.DefaultLimits()
+	if p == Open {
+		l.Topic, l.Slashes, l.Filters = 0, openSlashes, 0
+		l.Remaining = l.Payload + 1<<16 + 4
+	}
+	return l
+}
+
+// openSlashes bounds the levels of a topic in the Open profile: a filter of 64 KB that is nothing but levels
+// would take megabytes of the topic tree.
+const openSlashes = 127
+
 // DeliveredQoS says at which QoS a message goes out.
 type DeliveredQoS uint8
 
@@ -61,9 +76,9 @@ type Options struct {
 	// Shutdown. nil: in memory.
 	Store session.Store
 
-	// Limits are the restrictions enforced while packets are decoded. nil: packet.DefaultLimits in the
-	// Platform profile; in the Open one the same without its limits on topics, but for 127 slashes in each,
-	// and on filters per SUBSCRIBE.
+	// Limits are the restrictions enforced while packets are decoded. nil: Profile.Limits, which are
+	// packet.DefaultLimits in the Platform profile; in the Open one the same without its limits on topics, but
+	// for 127 slashes in each, and on filters per SUBSCRIBE.
 	// QoS 2, Will and retained messages can be ignored or refused, but not accepted: packet.Accept means the
 	// default for them.
 	Limits *packet.Limits
@@ -160,11 +175,7 @@ func (o *Options) setDefaults() error {
 		o.Clock = SystemClock
 	}
 	if o.Limits == nil {
-		l := packet.DefaultLimits()
-		if open {
-			l.Topic, l.Slashes, l.Filters = 0, openSlashes, 0
-			l.Remaining = l.Payload + 1<<16 + 4
-		}
+		l := o.Profile.Limits()
 		o.Limits = &l
 	} else {
 		o.Limits = restricted(*o.Limits)
@@ -236,10 +247,6 @@ func restricted(l packet.Limits) *packet.Limits {
 }
 
 const maxInt = 1<<62 - 1
-
-// openSlashes bounds the levels of a topic in the Open profile: a filter of 64 KB that is nothing but levels
-// would take megabytes of the topic tree.
-const openSlashes = 127
 
 // setDefault replaces 0 by def and Unlimited, or any negative number, by unlimited.
 func setDefault[T ~int | ~int64](v *T, def, unlimited T) {

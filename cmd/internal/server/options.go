@@ -10,7 +10,14 @@ import (
 	"sampan/packet"
 )
 
-func (s *Settings) open() bool { return s.Profile.String() == "open" }
+func (s *Settings) open() bool { return s.profile() == broker.Open }
+
+func (s *Settings) profile() broker.Profile {
+	if s.Profile.String() == broker.Open.String() {
+		return broker.Open
+	}
+	return broker.Platform
+}
 
 // quotas is the table of quantities in force.
 func (s *Settings) quotas() *quota.Limits {
@@ -25,10 +32,7 @@ func (s *Settings) quotas() *quota.Limits {
 // options are the broker's options as far as settings make them; who may come in is not among them. What
 // is not set is left zero: the broker has the defaults of both profiles.
 func (s *Settings) options(log *slog.Logger) broker.Options {
-	o := broker.Options{Logger: log, Profile: broker.Platform, Exempt: s.ProxyFrom}
-	if s.open() {
-		o.Profile = broker.Open
-	}
+	o := broker.Options{Logger: log, Profile: s.profile(), Exempt: s.ProxyFrom}
 	s.Bounds.apply(&o)
 	s.Policy.apply(&o)
 	o.Limits = s.decodeLimits()
@@ -40,12 +44,10 @@ func (s *Settings) options(log *slog.Logger) broker.Options {
 	return o
 }
 
-// decodeLimits are the restrictions on packets, or nil if none was set.
+// decodeLimits are the restrictions on packets, or nil if none was set. The others stay what the profile has: one
+// that is set must not lift its neighbours.
 func (s *Settings) decodeLimits() *packet.Limits {
-	l := packet.DefaultLimits()
-	if s.open() {
-		l.Topic, l.Slashes, l.Filters = 0, 0, 0
-	}
+	l := s.profile().Limits()
 	changed := false
 	for name, field := range map[string]*int{
 		"limit-payload":               &l.Payload,

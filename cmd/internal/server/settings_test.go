@@ -144,10 +144,20 @@ func TestDecodeLimits(t *testing.T) {
 	if diff := cmp.Diff(&want, parse(t, "--limit-payload=1MiB").decodeLimits()); diff != "" {
 		t.Errorf("payload: (-want +got)\n%s", diff)
 	}
-	want = packet.DefaultLimits()
-	want.Topic, want.Slashes, want.Filters, want.Remaining = 0, 0, 20, want.Payload+math.MaxUint16+4
-	if diff := cmp.Diff(&want, parse(t, "--profile=open", "--limit-filters-per-subscribe=20").decodeLimits()); diff != "" {
-		t.Errorf("open: (-want +got)\n%s", diff)
+	// Whatever is set, the open profile keeps its bound on levels unless that is what is set.
+	for arg, set := range map[string]func(l *packet.Limits){
+		"--limit-payload=1MiB":             func(l *packet.Limits) { l.Payload, l.Remaining = 1<<20, 1<<20+math.MaxUint16+4 },
+		"--limit-topic-length=200":         func(l *packet.Limits) { l.Topic, l.Remaining = 200, l.Payload+200+4 },
+		"--limit-topic-slashes=9":          func(l *packet.Limits) { l.Slashes = 9 },
+		"--limit-topic-slashes=unlimited":  func(l *packet.Limits) { l.Slashes = 0 },
+		"--limit-filters-per-subscribe=20": func(l *packet.Limits) { l.Filters = 20 },
+	} {
+		want := packet.DefaultLimits()
+		want.Topic, want.Slashes, want.Filters, want.Remaining = 0, 127, 0, want.Payload+math.MaxUint16+4
+		set(&want)
+		if diff := cmp.Diff(&want, parse(t, "--profile=open", arg).decodeLimits()); diff != "" {
+			t.Errorf("open, %s: (-want +got)\n%s", arg, diff)
+		}
 	}
 	want = packet.DefaultLimits()
 	want.Payload, want.Remaining = 0, 0
