@@ -294,12 +294,17 @@ func (c *conn) handshake(nc net.Conn) error {
 	return nil
 }
 
-// untilConnected is the context of what happens before CONNACK. The deadline queue cancels it by closing
-// the connection, in the broker's own time.
+// untilConnected is the context of what happens before CONNACK. It ends with the client's time for CONNECT, in the
+// broker's own time.
 func (c *conn) untilConnected() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(c.broker.ctx)
-	stop := c.broker.opts.Clock.AfterFunc(c.broker.opts.ConnectTimeout, cancel)
-	return ctx, func() { stop.Stop(); cancel() }
+	timer := c.broker.opts.Clock.AfterFunc(c.broker.opts.ConnectTimeout, func() {
+		// The deadline queue may be a moment later. The reason comes before the cancellation: what waits for ctx
+		// fails with that, as if the client had done something wrong.
+		c.tooLate()
+		cancel()
+	})
+	return ctx, func() { timer.Stop(); cancel() }
 }
 
 // event is an Event about this connection.

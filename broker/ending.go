@@ -30,12 +30,10 @@ func (c *conn) Due(now int64) int64 {
 	if c.end.Load() != nil {
 		return 0
 	}
-	limit := time.Duration(c.aliveFor.Load())
-	if limit < 0 {
-		c.stop(&ending{reason: ConnectTimeout, rule: "connect-timeout",
-			limit: int64(c.broker.opts.ConnectTimeout / time.Millisecond)})
+	if c.tooLate() {
 		return 0
 	}
+	limit := time.Duration(c.aliveFor.Load())
 	if c.endsAt != 0 && now >= c.endsAt {
 		c.stop(&ending{reason: Kicked, rule: "lifetime", limit: c.principal.Lifetime.Milliseconds()})
 		return 0
@@ -53,6 +51,16 @@ func (c *conn) Due(now int64) int64 {
 	c.stop(&ending{reason: KeepAliveTimeout, rule: "MQTT-3.1.2-24",
 		limit: limit.Milliseconds(), value: (now - last) / int64(time.Millisecond)})
 	return 0
+}
+
+// tooLate ends the connection, and reports true, if its CONNECT has not come. It is called when the time for that is
+// over.
+func (c *conn) tooLate() bool {
+	if c.aliveFor.Load() >= 0 {
+		return false
+	}
+	c.stop(&ending{reason: ConnectTimeout, rule: "connect-timeout", limit: c.broker.opts.ConnectTimeout.Milliseconds()})
+	return true
 }
 
 // stop ends the connection from any goroutine. The first reason is the one that is reported.

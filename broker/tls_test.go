@@ -117,7 +117,7 @@ func TestTLSHandshake(t *testing.T) {
 	timeout := b.Events.Wait(t, "the silent one is refused", func(e broker.Event) bool {
 		return e.Kind == broker.Refused && e.Addr == silent.LocalAddr().String()
 	})
-	if timeout.Reason != broker.ConnectTimeout && timeout.Reason != broker.HandshakeFailed {
+	if timeout.Reason != broker.ConnectTimeout {
 		t.Errorf("event %+v", timeout)
 	}
 	c.Sync()
