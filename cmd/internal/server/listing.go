@@ -23,20 +23,7 @@ var channelNames = map[address.Scheme]string{
 func (srv *Server) entry(ln *listen.Listener) entry {
 	u, s := ln.URL(), srv.settings
 	e := entry{Listener: u.String(), Channel: channelNames[u.Scheme], Policy: "none", From: "this machine", Who: "signed devices"}
-	levels := slices.DeleteFunc(slices.Clone(ln.Levels()), func(l address.Level) bool {
-		switch l {
-		case address.TLSOnly:
-			return s.RequireClientCert
-		case address.High:
-			return s.ClientCA == "" && u.Scheme != address.Chip
-		case address.Medium:
-			return srv.Platform == nil
-		}
-		return false
-	})
-	if srv.channels.tls == nil && u.Scheme == address.Auto {
-		levels = slices.DeleteFunc(levels, func(l address.Level) bool { return l == address.TLSOnly || l == address.High })
-	}
+	levels := s.levels(u.Scheme, ln.Levels())
 	e.Levels = address.Words(levels)
 	switch {
 	case slices.Contains(levels, address.TLSOnly) || slices.Contains(levels, address.High) && u.Scheme != address.Chip:

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"sampan/cmd/internal/address"
 	"sampan/cmd/internal/cli"
 	"sampan/cmd/internal/config"
 )
@@ -78,58 +77,4 @@ func (s *Settings) changes(next *Settings) []string {
 		}
 	})
 	return names
-}
-
-// Check finds what is wrong with settings that are each right by themselves.
-func (s *Settings) Check() error {
-	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if (s.Cert == "") != (s.Key == "") {
-		bad("cert and key belong together: one of them is missing")
-	}
-	for i, u := range s.Listen.URLs {
-		if slices.ContainsFunc(s.Listen.URLs[:i], func(before address.URL) bool { return before.Port != 0 && before.HostPort() == u.HostPort() }) {
-			bad("listen: %s is named twice", u.HostPort())
-		}
-	}
-	for _, u := range s.Listen.URLs {
-		if u.Plain() && !u.Loopback() && !s.AllowPlain {
-			encrypted := "use mqtts://, wss:// or psk://"
-			if u.Scheme == address.Auto {
-				encrypted = "write " + (address.URL{Scheme: u.Scheme, Host: u.Host, Port: u.Port}).String() + "?accept=tls,medium,high"
-			}
-			bad("listen: %s can be reached from other machines and is not encrypted; %s, or set allow-plain", u, encrypted)
-		}
-	}
-	for _, u := range s.Listen.URLs {
-		switch u.Scheme {
-		case address.MQTTS, address.WSS:
-			if s.Cert == "" && s.Key == "" {
-				bad("listen: %s needs a certificate: set cert and key", u)
-			}
-		case address.PSK:
-			if s.open() {
-				bad("listen: %s has keys made of the devices' secrets, and the open profile has no devices", u)
-			}
-		}
-	}
-	if s.Cert == "" && (s.ClientCA != "" || len(s.CRL) > 0 || s.RequireClientCert) {
-		bad("client-ca, crl and require-client-cert are about TLS, which needs cert and key")
-	}
-	if s.ClientCA == "" && (len(s.CRL) > 0 || s.RequireClientCert) {
-		bad("crl and require-client-cert need client-ca: without it clients are not asked for a certificate")
-	}
-	if len(s.Listen.URLs) == 0 {
-		bad("listen: without a listener nobody can connect")
-	}
-	return errors.Join(errs...)
-}
-
-// CheckFiles reads the certificates that are named, as a start would.
-func (s *Settings) CheckFiles() error {
-	if s.Cert == "" || s.Key == "" {
-		return nil
-	}
-	_, err := s.certificates()
-	return err
 }

@@ -180,6 +180,22 @@ func TestCheckFindsWhatIsWrongTogether(t *testing.T) {
 		{"", []string{"--listen=mqtts://127.0.0.1:0", "--cert=c", "--key=k"}},
 		{"the open profile has no devices", []string{"--listen=psk://127.0.0.1:0", "--profile=open"}},
 		{"", []string{"--listen=psk://127.0.0.1:0"}},
+		{"by mqtts://127.0.0.1:0?accept=high: level high is for clients with a certificate, so set client-ca", []string{"--listen=mqtts://127.0.0.1:0?accept=high", "--cert=c", "--key=k"}},
+		{"", []string{"--listen=mqtts://127.0.0.1:0?accept=high", "--cert=c", "--key=k", "--client-ca=a"}},
+		{"", []string{"--listen=mqtts://127.0.0.1:0?accept=tls,high", "--cert=c", "--key=k"}},
+		{"", []string{"--listen=chip:///run/chip"}},
+		{"require-client-cert refuses them", []string{"--listen=wss://127.0.0.1:0?accept=tls", "--cert=c", "--key=k", "--client-ca=a", "--require-client-cert"}},
+		{"so set cert and key", []string{"--listen=auto://127.0.0.1:0?accept=high"}},
+		{"", []string{"--listen=auto://127.0.0.1:0"}},
+		{"the open profile has no devices", []string{"--listen=auto://127.0.0.1:0?accept=medium", "--profile=open"}},
+		{"limit-keep-alive-min 30m is above limit-keep-alive-max 20m", []string{"--limit-keep-alive-min=30m"}},
+		{"limit-keep-alive-min 30s is above limit-keep-alive-max 20s", []string{"--limit-keep-alive-max=20s"}},
+		{"", []string{"--limit-keep-alive-min=30m", "--limit-keep-alive-max=unlimited"}},
+		{"", []string{"--limit-keep-alive-max=20s", "--profile=open"}},
+		{"limit-keep-alive-min 20h is longer than a client can say", []string{"--limit-keep-alive-min=20h", "--limit-keep-alive-max=unlimited"}},
+		{"limit-in-flight 100000 is more than there are packet identifiers", []string{"--limit-in-flight=100000"}},
+		{"", []string{"--limit-in-flight=unlimited"}},
+		{"limit-rrpc-timeout-min 30s is above limit-rrpc-timeout-max 8s", []string{"--limit-rrpc-timeout-min=30s"}},
 	} {
 		err := parse(t, c.args...).Check()
 		if (err == nil) != (c.explains == "") || err != nil && !strings.Contains(err.Error(), c.explains) {
