@@ -19,8 +19,8 @@ const (
 	// Authenticator.
 	Platform Profile = iota
 	// Open is for embedding, benchmarks and general clients: anonymous unless there is an Authenticator,
-	// any topic, without the platform's quantity limits. QoS 2, Will and retained messages are restricted
-	// all the same.
+	// any topic, without the platform's quantity limits; what keeps one client from taking too much (Limits,
+	// MaxSubscriptions, Window) is wider, not gone. QoS 2, Will and retained messages are restricted all the same.
 	Open
 )
 

@@ -48,9 +48,9 @@ func (p *Problem) Error() string {
 
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Load reads a document and sets the flag that each key names, unless the command line has set it. Keys in
-// except are flags that a file cannot set. All problems of the file are found in one go, in the order of
-// their lines; flags whose value is bad keep what they were.
+// Load reads a document and sets the flag that each key names, unless the command line has set it; the flag counts
+// as changed. Keys in except are flags that a file cannot set. All problems of the file are found in one go, in the
+// order of their lines; flags whose value is bad keep what they were.
 func Load(flags *pflag.FlagSet, document io.Reader, except ...string) ([]Setting, []*Problem) {
 	l := loader{flags: flags, except: except, lines: map[string]int{}}
 	decoder := yaml.NewDecoder(document)
@@ -181,6 +181,7 @@ func (l *loader) set(flag *pflag.Flag, name, value *yaml.Node) {
 			l.problem(value, flag.Name, fmt.Errorf("the command line's value could not be kept: %w", err))
 		}
 	}
+	flag.Changed = true // it was given, also if the value is the default
 	l.settings = append(l.settings, setting)
 }
 

@@ -49,9 +49,13 @@ session:
   bytes: 1MiB
 `
 	var s settings
-	set, problems := Load(s.flags(), strings.NewReader(document), "config")
+	flags := s.flags()
+	set, problems := Load(flags, strings.NewReader(document), "config")
 	if len(problems) > 0 {
 		t.Fatalf("problems: %v", problems)
+	}
+	if given := flags.Changed; !given("clean") || !given("session-bytes") || given("config") {
+		t.Error("what the file has given does not count as changed, or something else does")
 	}
 	want := []Setting{
 		{Line: 2, Key: "data", Values: []string{"/var/lib/sampan"}},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"sampan/broker/quota"
@@ -31,6 +32,11 @@ func (s *Settings) Check() error {
 		p.add("crl and require-client-cert need client-ca: without it clients are not asked for a certificate")
 	}
 	checkQuantities(s.quotas(), &p)
+	if s.open() {
+		if names := s.idle(); len(names) > 0 {
+			p.add("%s: without effect in the open profile, which has no devices, rates or API; leave it out, or set profile to platform", strings.Join(names, ", "))
+		}
+	}
 	return errors.Join(p...)
 }
 

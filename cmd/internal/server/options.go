@@ -23,7 +23,7 @@ func (s *Settings) profile() broker.Profile {
 func (s *Settings) quotas() *quota.Limits {
 	l := quota.Platform()
 	if s.open() {
-		l = quota.Open()
+		l = openQuantities()
 	}
 	s.Limits.apply(l)
 	return l

@@ -26,12 +26,12 @@ func (p *Policy) register(flags *pflag.FlagSet) {
 	p.KeepAliveZero = value.OneOf("profile", "accept")
 	p.KeepAliveLong = value.OneOf("refuse", "clamp")
 	p.QueueFull = value.OneOf("drop-oldest", "drop-newest")
-	flags.Var(&p.ForbiddenPublish, "forbidden-publish", "a QoS 1 message to a topic that its sender may not use is dropped, and acknowledged, left without an answer, or the connection is closed")
+	flags.Var(&p.ForbiddenPublish, "forbidden-publish", "a QoS 1 message to a topic that its sender may not use is dropped, and acknowledged, left without an answer, or the connection is closed; platform only")
 	flags.Var(&p.DeliveredQoS, "delivered-qos", "messages go out with the publisher's QoS, or with the lower of publisher's and subscription's; profile: publisher in platform, lower in open")
 	flags.Var(&p.KeepAliveZero, "keep-alive-zero", "a client that asks for no keep-alive; profile: refused in platform, accepted in open")
 	flags.Var(&p.KeepAliveLong, "keep-alive-long", "a keep-alive above the maximum is refused, or the maximum is used instead")
-	flags.BoolVar(&p.MatchChannel, "match-channel", false, "refuse a securemode that does not match its channel, as 2 (TLS) over plain TCP")
-	flags.BoolVar(&p.PlainRegistration, "plain-registration", false, "let devices ask for their secrets over an unencrypted channel")
+	flags.BoolVar(&p.MatchChannel, "match-channel", false, "refuse a securemode that does not match its channel, as 2 (TLS) over plain TCP; platform only")
+	flags.BoolVar(&p.PlainRegistration, "plain-registration", false, "let devices ask for their secrets over an unencrypted channel; platform only")
 	flags.Var(&p.QueueFull, "queue-full", "which message goes when a session's queue is full")
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ type quantity struct {
 }
 
 func (q *Quantities) register(flags *pflag.FlagSet) {
-	platform := quota.Platform()
+	platform, open := quota.Platform(), openQuantities()
 	q.limits = nil
 	for _, limit := range quota.Quantities() {
 		l := &quantity{Quantity: limit}
@@ -37,7 +38,11 @@ func (q *Quantities) register(flags *pflag.FlagSet) {
 			l.value = value.CountBound()
 		}
 		q.limits = append(q.limits, l)
-		flags.Var(&l.value, limitFlag(limit), limit.Help+" ("+l.written(platform)+")")
+		defaults := l.written(platform)
+		if slices.Contains(ofBroker, limitFlag(limit)) {
+			defaults += "; open: " + l.written(open)
+		}
+		flags.Var(&l.value, limitFlag(limit), limit.Help+" ("+defaults+")")
 	}
 	q.rates = nil
 	for _, item := range quota.Items() {
@@ -54,7 +59,9 @@ func rateFlag(item quota.Item) string { return "rate-" + strings.ReplaceAll(item
 // written is the field's value in a table, as the setting would be written.
 func (q *quantity) written(l *quota.Limits) string {
 	shown := q.value
-	shown.Value = q.Value(l)
+	if shown.Value = q.Value(l); shown.Value == 0 {
+		shown.Value = -1
+	}
 	return shown.String()
 }
 
@@ -70,6 +77,11 @@ func (q *Quantities) apply(l *quota.Limits) {
 			l.Rates[i] = quota.Rate{Limit: max(0, rate.Limit), Per: max(time.Millisecond, rate.Per)}
 		}
 	}
+}
+
+// has reports whether a quantity has this name.
+func (q *Quantities) has(name string) bool {
+	return slices.ContainsFunc(q.limits, func(q *quantity) bool { return limitFlag(q.Quantity) == name })
 }
 
 // set is what was given for a quantity: 0 for nothing, negative for unlimited.

@@ -58,7 +58,7 @@ func (s *Settings) Register(command *cobra.Command) {
 
 	cli.Section(command, "What it is", func(f *pflag.FlagSet) {
 		f.StringVar(&s.Data, "data", "./sampan-data", "`DIR` that holds devices, sessions and messages; made if it is not there")
-		f.Var(&s.Profile, "profile", "platform: signed devices, their topics and the platform's limits; open: anybody, any topic")
+		f.Var(&s.Profile, "profile", "platform: signed devices, their topics and the platform's limits; open: anybody, any topic, no devices, rates or API")
 		f.Var(&s.Durability, "durability", "what an acknowledgement survives; disk: a power cut, os: kill -9, memory: nothing")
 	})
 	cli.Section(command, "Where it listens", func(f *pflag.FlagSet) {
@@ -71,7 +71,7 @@ func (s *Settings) Register(command *cobra.Command) {
 		f.Var(&s.TLSPolicy, "tls-policy", "modern: TLS 1.2 and 1.3; platform: 1.0 to 1.2, as the platform documents; legacy: older still")
 		f.BoolVar(&s.AllowPlain, "allow-plain", false, "let mqtt://, ws:// and auto:// listen beyond this machine, where anybody on the way can read along")
 		f.Var(&s.ProxyFrom, "proxy-from", "`NETWORK` of proxies, once for each: their connections begin with a PROXY protocol header, version 1 or 2, and count as the client's")
-		f.Var(&s.API, "api", "`ADDR` of the server-side HTTP API, or off")
+		f.Var(&s.API, "api", "`ADDR` of the server-side HTTP API, or off; the open profile has none")
 		f.Var(&s.Metrics, "metrics", "`ADDR` of the Prometheus metrics at /metrics, or off")
 	})
 	cli.Section(command, "What it tells", func(f *pflag.FlagSet) {
@@ -81,5 +81,5 @@ func (s *Settings) Register(command *cobra.Command) {
 	})
 	cli.Section(command, "How it behaves", s.Policy.register)
 	cli.Section(command, "Bounds of the broker (a number, or unlimited)", s.Bounds.register)
-	cli.Section(command, "Quantities of the platform (a number, or unlimited; in the open profile there are none unless set)", s.Limits.register)
+	cli.Section(command, "Quantities of the platform (a number, or unlimited); the open profile has those with a value of its own, and refuses the others", s.Limits.register)
 }

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,8 +63,9 @@ func TestQuantitiesKeepWhatWasNotSet(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if got := parse(t, "--profile=open", "--limit-tokens-per-device=3").quotas(); !reflect.DeepEqual(got, &quota.Limits{TokensPerDevice: 3}) {
-		t.Errorf("open: %+v", got)
+	want = &quota.Limits{Payload: 256 << 10, TopicSlashes: 9, Subscriptions: 10_000, InFlight: 4096, Storage: 7 * 24 * time.Hour}
+	if diff := cmp.Diff(want, parse(t, "--profile=open", "--limit-topic-slashes=9").quotas()); diff != "" {
+		t.Errorf("open: (-want +got)\n%s", diff)
 	}
 	if rate := parse(t, "--rate-connects=unlimited").quotas().Rate(quota.Connects); rate.Limited() {
 		t.Errorf("unlimited is %s", rate)
@@ -87,16 +89,54 @@ func TestTheBrokersDefaultsAreThePlatforms(t *testing.T) {
 			t.Errorf("%s: %d in the table, %d by default", c.name, c.table, c.code)
 		}
 	}
-	o := parse(t).options(slog.New(slog.DiscardHandler))
-	o.Authenticator = broker.AuthenticatorFunc(nil)
-	b, err := broker.New(o)
-	if err != nil {
-		t.Fatal(err)
+	for profile, table := range map[string]*quota.Limits{"platform": platform, "open": openQuantities()} {
+		o := parse(t, "--profile="+profile).options(slog.New(slog.DiscardHandler))
+		o.Authenticator = broker.AuthenticatorFunc(nil)
+		b, err := broker.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Shutdown(t.Context())
+		bounds := b.Stats().Bounds
+		if int(bounds.Subscriptions) != table.Subscriptions || int(bounds.Window) != table.InFlight {
+			t.Errorf("%s: the broker's bounds are %+v", profile, bounds)
+		}
 	}
-	defer b.Shutdown(t.Context())
-	bounds := b.Stats().Bounds
-	if int(bounds.Subscriptions) != platform.Subscriptions || int(bounds.Window) != platform.InFlight {
-		t.Errorf("the broker's bounds are %+v", bounds)
+}
+
+// In the open profile every setting changes what the broker does, or is refused by its name.
+func TestWhatHasNoEffectInTheOpenProfileIsRefused(t *testing.T) {
+	values := map[string]string{"count": "7", "size": "7", "duration": "7s", "rate": "7/s"}
+	before := parse(t, "--profile=open").options(nil)
+	s := parse(t)
+	for _, q := range s.Limits.limits {
+		name := limitFlag(q.Quantity)
+		set := parse(t, "--profile=open", "--"+name+"="+values[q.value.Type()])
+		works := !cmp.Equal(before, set.options(nil))
+		err := set.Check()
+		if refused := err != nil && strings.HasPrefix(err.Error(), name+": without effect in the open profile"); refused == works {
+			t.Errorf("--%s has an effect: %v; Check: %v", name, works, err)
+		}
+	}
+	given := []string{"--profile=open", "--api=127.0.0.1:8080", "--match-channel", "--plain-registration", "--forbidden-publish=close"}
+	names := "api, forbidden-publish, match-channel, plain-registration"
+	idle := []string{"--profile=open", "--api=off", "--match-channel=false", "--forbidden-publish=acknowledge", "--limit-shadow=unlimited"}
+	rates := []string{}
+	for _, item := range quota.Items() {
+		given, idle = append(given, "--"+rateFlag(item)+"=7/s"), append(idle, "--"+rateFlag(item)+"=unlimited")
+		rates = append(rates, rateFlag(item))
+	}
+	slices.Sort(rates)
+	err := parse(t, given...).Check()
+	if err == nil || !strings.HasPrefix(err.Error(), names+", "+strings.Join(rates, ", ")+": without effect") {
+		t.Errorf("all of the platform's: %v", err)
+	}
+	if err := parse(t, idle...).Check(); err != nil {
+		t.Errorf("what is so anyway: %v", err)
+	}
+	given[0] = "--profile=platform"
+	if err := parse(t, given...).Check(); err != nil {
+		t.Errorf("in the platform's profile: %v", err)
 	}
 }
 
