@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"sampan/cmd/internal/address"
 	"sampan/cmd/internal/server"
 )
 
@@ -124,8 +125,17 @@ func TestContainerRunsWhatThereIs(t *testing.T) {
 		t.Errorf("the health check runs %s", health[0])
 	}
 	commandLine(t, health[1:])
-	name, value, _ := strings.Cut(file["ENV"][0], "=")
-	if name != "SAMPAN_DATA" || list("VOLUME")[0] != value {
-		t.Errorf("data in %s=%s, volume %v", name, value, list("VOLUME"))
+	variables := map[string]string{}
+	for _, line := range file["ENV"] {
+		name, value, _ := strings.Cut(line, "=")
+		variables[name] = value
+	}
+	if data := variables["SAMPAN_DATA"]; data == "" || list("VOLUME")[0] != data {
+		t.Errorf("data in %q, volume %v", data, list("VOLUME"))
+	}
+	// Broker and check have to mean the same address, and only the variable is known to both. It must be one inside.
+	var at address.HTTP
+	if err := at.Set(variables["SAMPAN_HEALTH"]); err != nil || !strings.HasPrefix(at.HostPort(), "127.0.0.1:") || len(health) != 2 || health[1] != "health" {
+		t.Errorf("health at %q, asked by %v: %v", variables["SAMPAN_HEALTH"], health, err)
 	}
 }

@@ -36,7 +36,7 @@ limits, offline and on one machine.`,
 sampan serve --listen mqtt://127.0.0.1:1883`,
 	}
 	command.AddCommand(
-		serveCommand(), checkCommand(), demoCommand(),
+		serveCommand(), checkCommand(), healthCommand(), demoCommand(),
 		pubCommand(), subCommand(), rrpcCommand(),
 		productCommand(), deviceCommand(), topicCommand(), accessKeyCommand(),
 		benchCommand(), crashCommand(), fuzzCommand(), storeCommand(),

@@ -32,6 +32,7 @@ type Server struct {
 	log       *logging.Log
 	listeners []*listen.Listener
 	metrics   *httpServer
+	healthy   *httpServer
 	oracle    *oracle
 	failed    chan error     // the first listener that failed
 	serving   sync.WaitGroup // of the listeners
@@ -75,6 +76,9 @@ func Start(s *Settings, log *logging.Log) (_ *Server, err error) {
 		}
 	}
 	if srv.metrics, err = serveHTTP("metrics", s.Metrics, srv.measured(), log.Logger); err != nil {
+		return nil, err
+	}
+	if srv.healthy, err = serveHTTP("health", s.Health, srv.health(), log.Logger); err != nil {
 		return nil, err
 	}
 	for _, ln := range srv.listeners {
@@ -167,6 +171,9 @@ func (srv *Server) Ready() string {
 	if srv.metrics != nil {
 		line = append(line, "metrics="+srv.metrics.url("/metrics"))
 	}
+	if srv.healthy != nil {
+		line = append(line, "health="+srv.healthy.url(healthPath))
+	}
 	return strings.Join(line, " ")
 }
 
@@ -192,6 +199,7 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	err := srv.Broker.Shutdown(ctx)
 	srv.serving.Wait()
 	srv.metrics.shutdown(ctx)
+	srv.healthy.shutdown(ctx)
 	srv.channels.close()
 	return errors.Join(err, srv.endpoint.close(), srv.oracle.close())
 }
@@ -209,6 +217,7 @@ func (srv *Server) abandon() {
 	}
 	srv.endpoint.close()
 	srv.metrics.shutdown(ctx)
+	srv.healthy.shutdown(ctx)
 	srv.channels.close()
 	srv.oracle.close()
 }

@@ -31,6 +31,7 @@ type Settings struct {
 
 	API     address.HTTP
 	Metrics address.HTTP
+	Health  address.HTTP
 	Oracle  string
 
 	CPUProfile string
@@ -73,6 +74,7 @@ func (s *Settings) Register(command *cobra.Command) {
 		f.Var(&s.ProxyFrom, "proxy-from", "`NETWORK` of proxies, once for each: their connections begin with a PROXY protocol header, version 1 or 2, and count as the client's")
 		f.Var(&s.API, "api", "`ADDR` of the server-side HTTP API, or off; the open profile has none")
 		f.Var(&s.Metrics, "metrics", "`ADDR` of the Prometheus metrics at /metrics, or off")
+		f.Var(&s.Health, "health", "`ADDR` where the broker says at /health whether it is well, or off; 'sampan health' asks there")
 	})
 	cli.Section(command, "What it tells", func(f *pflag.FlagSet) {
 		s.Logging.Register(f)

@@ -40,7 +40,7 @@ func (l *log) String() string {
 func TestFsyncFails(t *testing.T) {
 	disk, said := simdisk.New(), new(log)
 	start := func() (srv *Server, dial func() *brokertest.Client) {
-		s := parse(t, "--profile=open", "--api=off", "--listen=mqtt://127.0.0.1:0", "--metrics=127.0.0.1:0", "--data="+t.TempDir())
+		s := parse(t, "--profile=open", "--api=off", "--listen=mqtt://127.0.0.1:0", "--metrics=127.0.0.1:0", "--health=127.0.0.1:0", "--data="+t.TempDir())
 		s.disk = disk.FS()
 		srv, err := Start(s, logging.New(said, s.Logging))
 		if err != nil {
@@ -56,6 +56,9 @@ func TestFsyncFails(t *testing.T) {
 		}
 	}
 	srv, dial := start()
+	if err := Healthy(t.Context(), srv.healthy.url(healthPath)); err != nil {
+		t.Error(err)
+	}
 	away := dial()
 	away.Connect("away", brokertest.Persistent)
 	away.Subscribe("a/#", 1)
@@ -90,6 +93,9 @@ func TestFsyncFails(t *testing.T) {
 	response.Body.Close()
 	if err != nil || !bytes.Contains(page, []byte("sampan_store_failed 1\n")) {
 		t.Errorf("the metrics do not say that the store has failed: %v\n%s", err, page)
+	}
+	if err := Healthy(t.Context(), srv.healthy.url(healthPath)); err == nil || !strings.Contains(err.Error(), "503") || !strings.Contains(err.Error(), "the session store has failed") {
+		t.Errorf("the broker says of its health: %v", err)
 	}
 	if err := srv.Shutdown(context.Background()); err == nil {
 		t.Error("the broker ended as if nothing had happened")
