@@ -269,10 +269,25 @@ func (cl *client) load(b *batch) error {
 	return failed
 }
 
+// dropCounters are a session's counters, and whether its queue, or all queues together, had their number of messages
+// when they were taken: what was full and had fewer was full of bytes.
+type dropCounters struct {
+	session.Counters
+	full, overBudget bool
+}
+
 // takeCounters takes what the session has counted. Called with cl.mu held; report comes after it is released.
-func (cl *client) takeCounters() (c session.Counters) {
-	if cl.session != nil {
-		c = cl.session.Counters()
+func (cl *client) takeCounters() (c dropCounters) {
+	if cl.session == nil {
+		return c
+	}
+	c.Counters = cl.session.Counters()
+	if c.Full > 0 {
+		queued, _ := cl.session.Queued()
+		c.full = queued >= cl.broker.opts.QueueMessages
+	}
+	if c.OverBudget > 0 {
+		c.overBudget = cl.broker.budget.Messages() >= cl.broker.opts.QueueTotalMessages
 	}
 	return c
 }
@@ -281,19 +296,27 @@ func (cl *client) takeCounters() (c session.Counters) {
 type leaver interface{ leave() }
 
 // report counts and logs the messages that a session has dropped. Called without a lock.
-func (cl *client) report(c session.Counters, by leaver) {
-	if c == (session.Counters{}) {
+func (cl *client) report(c dropCounters, by leaver) {
+	if c.Counters == (session.Counters{}) {
 		return
 	}
 	b := cl.broker
 	b.stats.redelivered.Add(c.Redelivered)
-	cl.dropped(DropQueueFull, c.Full, int64(b.opts.QueueMessages), by)
-	cl.dropped(DropQueueBudget, c.OverBudget, b.opts.QueueTotalBytes, by)
-	cl.dropped(DropExpired, c.Expired, int64(b.opts.MessageExpiry.Seconds()), by)
-	cl.dropped(DropUnreadable, c.Lost, 0, by)
+	full, limit := "queue-bytes", b.opts.QueueBytes
+	if c.full {
+		full, limit = "queue-messages", int64(b.opts.QueueMessages)
+	}
+	cl.dropped(DropQueueFull, full, c.Full, limit, by)
+	full, limit = "queue-total-bytes", b.opts.QueueTotalBytes
+	if c.overBudget {
+		full, limit = "queue-total-messages", b.opts.QueueTotalMessages
+	}
+	cl.dropped(DropQueueBudget, full, c.OverBudget, limit, by)
+	cl.dropped(DropExpired, "", c.Expired, int64(b.opts.MessageExpiry.Seconds()), by)
+	cl.dropped(DropUnreadable, "", c.Lost, 0, by)
 }
 
-func (cl *client) dropped(why Reason, n uint64, limit int64, by leaver) {
+func (cl *client) dropped(why Reason, rule string, n uint64, limit int64, by leaver) {
 	if n == 0 {
 		return
 	}
@@ -306,5 +329,5 @@ func (cl *client) dropped(why Reason, n uint64, limit int64, by leaver) {
 	if b.heeded(MessagesDropped) {
 		by.leave() // whoever hears of it may take time
 	}
-	b.emit(Event{Kind: MessagesDropped, Client: cl.key, Reason: why, Value: int64(first + n), Limit: limit})
+	b.emit(Event{Kind: MessagesDropped, Client: cl.key, Reason: why, Rule: rule, Value: int64(first + n), Limit: limit})
 }

@@ -32,7 +32,7 @@ const (
 	PublishRefused              // Topic, Rule
 	FieldIgnored                // a Will, a RETAIN flag or QoS 2 was ignored by configuration; Rule says which
 	SessionDiscarded            // expired, or replaced by a clean one
-	MessagesDropped             // QoS 1 messages for the client were dropped; Reason, Value of them
+	MessagesDropped             // QoS 1 messages for the client were dropped; Reason, Value of them; Rule names the bound of a full queue
 	ConnectionShed              // a connection was closed at once because there are too many
 	ConnectionDelayed           // connections wait to be accepted; Rule says why
 )

@@ -85,14 +85,16 @@ func TestQueueBounds(t *testing.T) {
 		opts   broker.Options
 		want   []int
 		reason broker.Reason
+		rule   string
+		limit  int64
 	}{
-		{"oldest by number", broker.Options{QueueMessages: 4}, []int{6, 7, 8, 9}, broker.DropQueueFull},
-		{"newest by number", broker.Options{QueueMessages: 4, DropNewest: true}, []int{0, 1, 2, 3}, broker.DropQueueFull},
-		{"oldest by bytes", broker.Options{QueueBytes: 3 * 8}, []int{7, 8, 9}, broker.DropQueueFull},
-		{"newest by bytes", broker.Options{QueueBytes: 3*8 + 7, DropNewest: true}, []int{0, 1, 2}, broker.DropQueueFull},
-		{"all sessions by number", broker.Options{QueueTotalMessages: 3}, []int{0, 1, 2}, broker.DropQueueBudget},
-		{"all sessions by bytes", broker.Options{QueueTotalBytes: 2*8 + 1}, []int{0, 1}, broker.DropQueueBudget},
-		{"unlimited", broker.Options{QueueMessages: -1, QueueBytes: -1, QueueTotalBytes: -1, QueueTotalMessages: -1}, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 0},
+		{"oldest by number", broker.Options{QueueMessages: 4}, []int{6, 7, 8, 9}, broker.DropQueueFull, "queue-messages", 4},
+		{"newest by number", broker.Options{QueueMessages: 4, DropNewest: true}, []int{0, 1, 2, 3}, broker.DropQueueFull, "queue-messages", 4},
+		{"oldest by bytes", broker.Options{QueueBytes: 3 * 8}, []int{7, 8, 9}, broker.DropQueueFull, "queue-bytes", 24},
+		{"newest by bytes", broker.Options{QueueBytes: 3*8 + 7, DropNewest: true}, []int{0, 1, 2}, broker.DropQueueFull, "queue-bytes", 31},
+		{"all sessions by number", broker.Options{QueueTotalMessages: 3}, []int{0, 1, 2}, broker.DropQueueBudget, "queue-total-messages", 3},
+		{"all sessions by bytes", broker.Options{QueueTotalBytes: 2*8 + 1}, []int{0, 1}, broker.DropQueueBudget, "queue-total-bytes", 17},
+		{"unlimited", broker.Options{QueueMessages: -1, QueueBytes: -1, QueueTotalBytes: -1, QueueTotalMessages: -1}, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 0, "", 0},
 	}
 	for _, q := range cases {
 		t.Run(q.name, func(t *testing.T) {
@@ -119,7 +121,7 @@ func TestQueueBounds(t *testing.T) {
 				}
 				var last broker.Event
 				for _, e := range b.Events.Of(broker.MessagesDropped) {
-					if e.Client != "sub" || e.Reason != q.reason || e.Limit == 0 || e.Value <= last.Value {
+					if e.Client != "sub" || e.Reason != q.reason || e.Rule != q.rule || e.Limit != q.limit || e.Value <= last.Value {
 						t.Errorf("event %+v", e)
 					}
 					last = e
