@@ -155,7 +155,8 @@ func TestHTTPAddress(t *testing.T) {
 	}
 	for _, c := range []struct{ text, explains string }{
 		{"localhost", "has no port: write localhost:8080, or off"}, {"::1", "has no port: write [::1]:8080"},
-		{"localhost:http", "not a number"}, {"localhost:", "missing"}, {"http://localhost:80", "stands in brackets"},
+		{"9100", "a port alone: write 127.0.0.1:9100 for this machine, :9100 for every address"}, {"false", "write off to have none"},
+		{"true", "write where, as in 127.0.0.1:8080, or off"}, {"70000", "has no port"}, {"localhost:http", "not a number"}, {"localhost:", "missing"}, {"http://localhost:80", "stands in brackets"},
 	} {
 		if err := h.Set(c.text); err == nil || !strings.Contains(err.Error(), c.explains) {
 			t.Errorf("%q: %v; want an error that says %q", c.text, err, c.explains)

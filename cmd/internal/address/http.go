@@ -20,6 +20,14 @@ func (h *HTTP) Set(text string) error {
 		h.hostPort = ""
 		return nil
 	}
+	switch _, err := strconv.ParseUint(text, 10, 16); {
+	case err == nil:
+		return fmt.Errorf("a port alone: write 127.0.0.1:%s for this machine, :%s for every address of it, or %s", text, text, off)
+	case text == "false" || text == "no" || text == "none":
+		return fmt.Errorf("write %s to have none", off)
+	case text == "true" || text == "yes" || text == "on":
+		return fmt.Errorf("write where, as in 127.0.0.1:8080, or %s", off)
+	}
 	host, port, err := hostPort(text, 0)
 	if err != nil {
 		return err

@@ -108,6 +108,8 @@ func (l *loader) walk(prefix string, node *yaml.Node) {
 			l.problem(name, key, errors.New("anchors, aliases and merges are not supported"))
 		case flag == nil && value.Kind == yaml.MappingNode && l.section(key+"-"):
 			l.walk(key+"-", value)
+		case flag == nil && l.section(key+"-"):
+			l.problem(name, key, l.beginning(key))
 		case flag == nil || slices.Contains(l.except, key):
 			l.problem(name, key, l.unknown(key))
 		case l.lines[key] != 0:
@@ -124,6 +126,21 @@ func (l *loader) section(prefix string) bool {
 	found := false
 	l.flags.VisitAll(func(f *pflag.Flag) { found = found || strings.HasPrefix(f.Name, prefix) })
 	return found
+}
+
+// beginning says that a key is only how others begin, and names some.
+func (l *loader) beginning(key string) error {
+	const shown = 3
+	var keys []string
+	l.flags.VisitAll(func(f *pflag.Flag) {
+		if strings.HasPrefix(f.Name, key) && !slices.Contains(l.except, f.Name) {
+			keys = append(keys, f.Name)
+		}
+	})
+	if len(keys) > shown {
+		keys = append(keys[:shown], "...")
+	}
+	return fmt.Errorf("no key by itself, but the beginning of others: %s", strings.Join(keys, ", "))
 }
 
 func (l *loader) unknown(key string) error {

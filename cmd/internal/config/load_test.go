@@ -103,6 +103,7 @@ func TestProblemsNameTheirLine(t *testing.T) {
 		{"underscore", "tls_policy: modern\n", []string{"1: tls_policy: unknown key; did you mean tls-policy?"}},
 		{"far from any key", "frobnicate: 1\n", []string{"1: frobnicate: unknown key"}},
 		{"unknown key in a section", "session:\n  expirey: 7d\n", []string{"2: session-expirey: unknown key; did you mean session-expiry?"}},
+		{"a section with a value", "session: 5\n", []string{"1: session: no key by itself, but the beginning of others: session-bytes, session-expiry"}},
 		{"unknown section", "database:\n  host: x\n", []string{"1: database: unknown key"}},
 		{"only a flag", "config: other.yaml\n", []string{"1: config: a flag of the command line only"}},
 		{"twice", "data: a\nclean: true\ndata: b\n", []string{"3: data: set twice; the first time in line 1"}},

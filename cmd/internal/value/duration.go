@@ -1,6 +1,7 @@
 package value
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -14,6 +15,11 @@ type Duration time.Duration
 
 var days = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)d(.*)$`)
 
+// wellFormed is what time.ParseDuration can read if it is not too long.
+var wellFormed = regexp.MustCompile(`^((?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+$`)
+
+var errTooLong = errors.New("too long for a duration: 106751d at most")
+
 // Set reads a duration. It is never negative.
 func (d *Duration) Set(text string) error {
 	var sum time.Duration
@@ -21,7 +27,7 @@ func (d *Duration) Set(text string) error {
 	if parts := days.FindStringSubmatch(text); parts != nil {
 		n, err := strconv.ParseFloat(parts[1], 64)
 		if err != nil || n*24 > math.MaxInt64/float64(time.Hour) {
-			return fmt.Errorf("too long for a duration")
+			return errTooLong
 		}
 		sum, rest = time.Duration(n*24*float64(time.Hour)), parts[2]
 	}
@@ -31,13 +37,16 @@ func (d *Duration) Set(text string) error {
 			if _, bare := strconv.ParseFloat(text, 64); bare == nil {
 				return fmt.Errorf("has no unit: write %ss for seconds", text)
 			}
+			if wellFormed.MatchString(rest) {
+				return errTooLong
+			}
 			return fmt.Errorf("not a duration: write a number with a unit, as in 500ms, 30s, 5m, 12h or 7d")
 		}
 		if part < 0 {
 			return fmt.Errorf("a duration cannot be negative")
 		}
 		if sum > math.MaxInt64-part {
-			return fmt.Errorf("too long for a duration")
+			return errTooLong
 		}
 		sum += part
 	}

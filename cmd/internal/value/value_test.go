@@ -72,7 +72,7 @@ func TestDurationIsReadWithItsUnit(t *testing.T) {
 func TestDurationRefusesWhatItCannotMean(t *testing.T) {
 	cases := []struct{ text, explains string }{
 		{"", "empty"}, {"30", "write 30s"}, {"soon", "number with a unit"}, {"-5s", "negative"},
-		{"200000d", "too long"}, {"106751d23h48m", "too long"}, {"5 s", "number with a unit"},
+		{"200000d", "too long"}, {"106751d23h48m", "too long"}, {"100000000h", "too long"}, {"1d9999999999999999999h30m", "too long"}, {"5 s", "number with a unit"},
 	}
 	for _, c := range cases {
 		d := Duration(7)
