@@ -160,7 +160,8 @@ func TestStats(t *testing.T) {
 	want := broker.Bounds{Connections: 1_000_000, AddressConnections: 10_000, AddressRate: 200, ConnectionRate: 50_000,
 		Pending: 5_000, Handshakes: 500, ConnectBytes: 4 << 10, Sessions: 1_000_000, Subscriptions: 10_000, OutboundBytes: 1 << 20,
 		OutboundTotalBytes: 256 << 20, QueueMessages: 10_000, QueueBytes: 16 << 20, QueueTotalMessages: 10_000_000,
-		QueueTotalBytes: 1 << 30, Window: 4096}
+		QueueTotalBytes: 1 << 30, Window: 4096,
+		ConnectTimeout: 10 * time.Second, WriteStall: 30 * time.Second, SessionExpiry: 7 * 24 * time.Hour}
 	if s.Bounds != want {
 		t.Errorf("bounds %+v", s.Bounds)
 	}

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"sync/atomic"
+	"time"
 
 	"sampan/session"
 )
@@ -82,6 +83,9 @@ type Bounds struct {
 	QueueTotalMessages int64
 	QueueTotalBytes    int64
 	Window             int64
+	ConnectTimeout     time.Duration
+	WriteStall         time.Duration
+	SessionExpiry      time.Duration // a very large one if sessions are kept for ever
 }
 
 // Stats returns a snapshot. Its numbers are read one after the other, not at one instant.
@@ -133,7 +137,13 @@ func (b *Broker) Stats() Stats {
 			QueueTotalMessages: b.opts.QueueTotalMessages,
 			QueueTotalBytes:    b.opts.QueueTotalBytes,
 			Window:             int64(b.opts.Window),
+			ConnectTimeout:     b.opts.ConnectTimeout,
+			WriteStall:         b.opts.WriteStall,
+			SessionExpiry:      b.opts.SessionExpiry,
 		},
+	}
+	if s.Bounds.SessionExpiry < 0 {
+		s.Bounds.SessionExpiry = maxInt
 	}
 	for i := range c.received {
 		s.Received[i] = c.received[i].Load()

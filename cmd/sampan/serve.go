@@ -19,13 +19,19 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "run the broker",
 		Long: `Run the broker until SIGTERM or SIGINT, which let clients take what waits for
-them, and exit with status 0. When every listener accepts, one line goes to standard output:
+them, and exit with status 0. When every listener accepts, a line goes to standard output,
+and below it a table of the listeners that says who may come in by each:
 
   ready mqtt://127.0.0.1:1883 api=http://127.0.0.1:8080
 
-The log goes to standard error. Every flag below is a key of the configuration file, which
-SIGHUP reads again, and has an environment variable: SAMPAN_TLS_POLICY for --tls-policy. Flags
-win over the environment, the environment over the file.`,
+The log goes to standard error. Every flag below is a key of the configuration file, and has an
+environment variable: SAMPAN_TLS_POLICY for --tls-policy. Where a flag may be given more than
+once, the key has a list, and the variable has its values with blanks between them. Flags win
+over the environment, the environment over the file.
+
+SIGHUP reads the file again. log-level and log-format are taken over, the files of certificates,
+client-ca and crl are read anew, and the oracle's file is opened anew. Every other setting that
+has changed is named in the log and waits for a new start.`,
 		Example: `# signed devices on this machine only
 sampan serve
 # anybody may use any topic; the port is chosen by the system and printed

@@ -89,12 +89,26 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		{"queued_bytes", s.Bounds.QueueTotalBytes},
 		{"client_unacknowledged_messages", s.Bounds.Window},
 	} {
-		m.labelled("limit", "The limits in force, by what they bound.", prometheus.GaugeValue, float64(bound.value), "limit", bound.limit)
+		m.limit(bound.limit, float64(bound.value))
 	}
+	m.limit("connect_seconds", s.Bounds.ConnectTimeout.Seconds())
+	m.limit("write_stall_seconds", s.Bounds.WriteStall.Seconds())
+	m.limit("session_expiry_seconds", s.Bounds.SessionExpiry.Seconds())
 }
 
 func byQoS(counts [2]uint64) map[string]uint64 {
 	return map[string]uint64{"0": counts[0], "1": counts[1]}
+}
+
+// Unauthenticated returns the collector of the bound on what a client may send before its CONNECT was accepted, which
+// the listeners keep; 0: there is none.
+func Unauthenticated(limit int) prometheus.Collector {
+	return collect(func(m sender) {
+		if limit == 0 {
+			limit = 1<<62 - 1 // as the broker's bounds are shown
+		}
+		m.limit("unauthenticated_bytes", float64(limit))
+	})
 }
 
 // sender sends metrics of the broker.
@@ -102,6 +116,10 @@ type sender chan<- prometheus.Metric
 
 func (m sender) gauge(name, help string, value int64) {
 	m <- prometheus.MustNewConstMetric(prometheus.NewDesc("sampan_"+name, help, nil, nil), prometheus.GaugeValue, float64(value))
+}
+
+func (m sender) limit(name string, value float64) {
+	m.labelled("limit", "The limits in force, by what they bound.", prometheus.GaugeValue, value, "limit", name)
 }
 
 func (m sender) flag(name, help string, up bool) {

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,12 @@ import (
 
 // distinct fills every number in a struct with a value of its own, and returns where each went.
 func distinct(v reflect.Value, path string, next *uint64, where map[uint64]string) {
+	if v.Type() == reflect.TypeFor[time.Duration]() { // shown in seconds
+		*next++
+		v.SetInt(int64(*next) * int64(time.Second))
+		where[*next] = path
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {

@@ -25,8 +25,8 @@ type Process struct {
 	Load func() (*Settings, error)
 }
 
-// Run serves until it is told to stop. It prints one line, ready with every address, when all listeners
-// accept; the log goes to p.Err.
+// Run serves until it is told to stop. When all listeners accept it prints a line, ready with every address, and the
+// table of the listeners; the log goes to p.Err.
 func Run(p Process) error {
 	settings, err := p.Load()
 	if err != nil {

@@ -131,7 +131,7 @@ func (srv *Server) mqtt() (at platform.Endpoint) {
 
 // measured serves the metrics of everything that runs.
 func (srv *Server) measured() http.Handler {
-	collectors := []prometheus.Collector{metrics.Broker(srv.Broker.Stats)}
+	collectors := []prometheus.Collector{metrics.Broker(srv.Broker.Stats), metrics.Unauthenticated(srv.settings.Bounds.unauthenticated())}
 	if srv.Platform != nil {
 		collectors = append(collectors, metrics.Calls(srv.Platform.Calls().Stats), metrics.Registry(srv.Registry.Stats),
 			metrics.Quotas(srv.settings.quotas(), srv.Platform.Meter().Counts), metrics.Ledger(srv.endpoint.ledger.Stats), metrics.Services(srv.Platform.Services().Stats()))
