@@ -36,8 +36,8 @@ func digits(v float64) string {
 	return strconv.FormatFloat(v, 'g', 2, 64)
 }
 
-// value writes a metric's value with its unit. Microseconds become what is
-// easiest to read.
+// value writes a metric's value with its unit. Microseconds and kilobytes become
+// what is easiest to read.
 func value(v float64, unit string) string {
 	switch unit {
 	case "µs":
@@ -48,6 +48,14 @@ func value(v float64, unit string) string {
 			return digits(v/1e3) + " ms"
 		}
 		return digits(v) + " µs"
+	case "KB":
+		switch {
+		case v >= 999_500:
+			return digits(v/(1<<20)) + " GB"
+		case v >= 999.5:
+			return digits(v/(1<<10)) + " MB"
+		}
+		return digits(v) + " KB"
 	case "/s", "/CPU-s":
 		return short(v) + unit
 	}

@@ -107,7 +107,7 @@ func tornPlace(p *logstore.Place) *storePlace {
 // until says when a session ends.
 func until(t session.Time) string {
 	if t == 0 {
-		return "" // in use when the broker stopped, or for ever
+		return ""
 	}
 	return time.UnixMilli(int64(t)).UTC().Format(time.RFC3339)
 }

@@ -37,7 +37,8 @@ type inspectedSegment struct {
 type inspectedSession struct {
 	ID            uint64                  `json:"id"`
 	Identity      string                  `json:"identity"`
-	Until         string                  `json:"until,omitempty"`
+	Connected     bool                    `json:"connected"`       // when the broker stopped
+	Until         string                  `json:"until,omitempty"` // never, if it is not connected
 	Subscriptions []inspectedSubscription `json:"subscriptions"`
 	Queued        int                     `json:"queued"`
 	QueuedBytes   int64                   `json:"queuedBytes"`
@@ -101,9 +102,20 @@ func newInspection(found *logstore.Inspection, most int) *inspection {
 		for i, sub := range s.Subscriptions {
 			subscriptions[i] = inspectedSubscription{sub.Filter, sub.QoS}
 		}
-		result.Sessions = append(result.Sessions, inspectedSession{uint64(s.ID), s.Identity, until(s.Until), subscriptions, s.Queued, s.QueuedBytes, s.Sent})
+		result.Sessions = append(result.Sessions, inspectedSession{uint64(s.ID), s.Identity, s.Connected, until(s.Until), subscriptions, s.Queued, s.QueuedBytes, s.Sent})
 	}
 	return result
+}
+
+// expires says when the session ends if its client stays away.
+func (s *inspectedSession) expires() string {
+	switch {
+	case s.Connected:
+		return "in use"
+	case s.Until == "":
+		return "never"
+	}
+	return s.Until
 }
 
 func (r *inspection) print(w io.Writer) {
@@ -116,7 +128,7 @@ func (r *inspection) print(w io.Writer) {
 	rows = rows[:0]
 	for _, s := range r.Sessions {
 		rows = append(rows, []string{strconv.FormatUint(s.ID, 10), s.Identity, strconv.Itoa(len(s.Subscriptions)), strconv.Itoa(s.Queued),
-			strconv.FormatInt(s.QueuedBytes, 10), strconv.Itoa(s.Sent), s.Until})
+			strconv.FormatInt(s.QueuedBytes, 10), strconv.Itoa(s.Sent), s.expires()})
 	}
 	cli.Table(w, []string{"SESSION", "IDENTITY", "SUBSCRIPTIONS", "QUEUED", "BYTES", "SENT", "EXPIRES"}, rows)
 	if hidden := r.SessionCount - len(r.Sessions); hidden > 0 {

@@ -38,8 +38,7 @@ func openStore(s *Settings, log *slog.Logger) (session.Store, error) {
 	if errors.Is(err, wal.ErrLocked) {
 		return nil, fmt.Errorf("another broker runs on %s: %w", s.Data, err)
 	}
-	var damage *wal.Corrupt
-	if errors.As(err, &damage) {
+	if _, ok := errors.AsType[*wal.Corrupt](err); ok {
 		return nil, fmt.Errorf("the sessions in %s: %w; nothing was changed: 'sampan store verify' tells more, 'sampan store salvage' copies what can be read", s.Data, err)
 	}
 	if err != nil {
