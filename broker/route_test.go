@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"sampan/broker"
 	"sampan/broker/brokertest"
 	"sampan/packet"
 	"sampan/session"
@@ -77,5 +78,33 @@ func TestWhatElseIsSubscribedToComes(t *testing.T) {
 	sub.Unsubscribe("a")
 	arrive()
 	sub.Expect(brokertest.Publish("a", "slow", 1, 1))
+	sub.Sync()
+}
+
+// MQTT-4.6.0-1 MQTT-4.4.0-1: also after a restart what is sent again comes in the order in which it was sent first, which
+// is not that of the store if the messages of two publishers have crossed.
+func TestRedeliveryKeepsTheOrderOfSendingAfterARestart(t *testing.T) {
+	store := newSlowAppend()
+	opts := broker.Options{Profile: broker.Open, Store: store}
+	b := brokertest.Start(t, opts)
+	sub := b.Connect("sub", brokertest.Persistent)
+	sub.Subscribe("a", 1)
+	one, two := b.Connect("one"), b.Connect("two")
+	one.Send(brokertest.Publish("a", "slow", 1, 1))
+	<-store.begun
+	two.Publish("a", "quick", 1)
+	sub.Expect(brokertest.Publish("a", "quick", 1, 1))
+	close(store.goOn)
+	one.Expect(brokertest.Puback(1))
+	sub.Expect(brokertest.Publish("a", "slow", 1, 2))
+	sub.Close()
+	if err := b.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	store.Reopen()
+	b = brokertest.Start(t, opts)
+	sub = b.Dial()
+	sub.Connect("sub", brokertest.Persistent)
+	sub.Expect(brokertest.Again("a", "quick", 1), brokertest.Again("a", "slow", 2))
 	sub.Sync()
 }

@@ -429,8 +429,7 @@ func (m *machine) restart(t *rapid.T) {
 	m.s = session.Restore(m.store, found, m.opts)
 	m.online, m.late = false, nil
 	byRef := func(a, b item) int { return int(a.m.Ref()) - int(b.m.Ref()) }
-	slices.SortFunc(m.inFlight, byRef)
-	slices.SortFunc(m.waiting, byRef)
+	slices.SortFunc(m.waiting, byRef) // what is in flight stays in the order in which it was sent
 	for i := range m.inFlight {
 		m.inFlight[i].send = false
 	}

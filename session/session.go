@@ -100,7 +100,8 @@ func Create(store Store, identity string, o Options) (*Session, error) {
 }
 
 // Restore makes a session of what a store has recovered. Messages that were in flight are in flight again,
-// under the same identifiers; their order and that of the queue is the store's.
+// under the same identifiers, in the order in which they were sent, as far as these tell [MQTT-4.6.0-1]; the order of
+// the queue is the store's.
 //
 // If a connection used the session when the store stopped, the note that a message was sent may be lost
 // although the message arrived: nothing waits for those notes. Such a session's whole queue goes out with
@@ -112,19 +113,23 @@ func Restore(store Store, r *Recovered, o Options) *Session {
 	for _, sub := range r.Subscriptions {
 		s.subs.set(sub.Filter, sub.QoS)
 	}
+	var sent []slot
 	batch := make([]Stored, min(256, r.Queued+1)) // room for one more says that it was the last
 	for after := Ref(0); ; {
 		n := store.Queue(s.id, after, batch)
 		for _, st := range batch[:n] {
 			e := entry{ref: st.Ref, size: int32(st.Size)}
 			if st.PacketID != 0 {
-				s.window.pushAs(e, st.PacketID)
+				sent = inOrder(sent, slot{e: e, id: st.PacketID})
 			} else {
 				s.push(e)
 			}
 			after = st.Ref
 		}
 		if n < len(batch) {
+			for _, sl := range sent {
+				s.window.pushAs(sl.e, sl.id)
+			}
 			s.doubtful = r.Doubtful
 			if r.Connected {
 				s.doubtful = after

@@ -159,3 +159,18 @@ func (w *window) ack(id uint16) (entry, bool) {
 	}
 	return e, true
 }
+
+// inOrder adds the message that comes next in the store to those that were sent. It may have been sent before the last
+// ones: what several publishers send at once is stored in one order and sent in another. Then its identifier is a little
+// behind theirs; a message that nobody has acknowledged while the identifiers went round is not meant.
+func inOrder(sent []slot, next slot) []slot {
+	const apart = 1 << 10
+	sent = append(sent, next)
+	for i := len(sent) - 1; i > max(0, len(sent)-apart); i-- {
+		if behind := sent[i-1].id - next.id; behind == 0 || behind >= apart {
+			break
+		}
+		sent[i-1], sent[i] = next, sent[i-1]
+	}
+	return sent
+}
