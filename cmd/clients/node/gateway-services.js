@@ -83,6 +83,9 @@ run({
   },
   'registration of a sub-device': async () => {
     const wanted = { productKey: subs[0].productKey, deviceName: `${subs[0].deviceName}-new` };
+    const unknown = await called('regiestSubDevice', (cb) => gateway.regiestSubDevice([wanted], cb));
+    assert.strictEqual(unknown.code, 6100, JSON.stringify(unknown));
+    await server('RegisterDevice', { ProductKey: wanted.productKey, DeviceName: wanted.deviceName });
     const answer = await called('regiestSubDevice', (cb) => gateway.regiestSubDevice([wanted], cb));
     assert.strictEqual(answer.code, 200, JSON.stringify(answer));
     const { Data } = await server('QueryDeviceDetail', { ProductKey: wanted.productKey, DeviceName: wanted.deviceName });
