@@ -22,10 +22,10 @@ type client struct {
 	takeover sync.Mutex
 
 	out       atomic.Pointer[outbound] // nil: not connected. Changed with mu held
-	sessionID atomic.Uint64            // of a session that a store keeps, or 0. Changed with mu held
 	handler   *inbox                   // for an in-process subscriber; set once
-	drops     atomic.Uint64            // QoS 1 messages dropped
 	lost      atomic.Uint64            // Broker.losses when it lost a subscription last. Changed with mu held
+	sessionID atomic.Uint64            // of a session that a store keeps, or 0. Changed with mu held
+	drops     atomic.Uint64            // QoS 1 messages dropped
 
 	mu      sync.Mutex // guards what follows; held around the topic tree's and an outbound's lock
 	session *session.Session
