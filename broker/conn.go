@@ -163,17 +163,17 @@ func (c *conn) Closed() {
 // the store.
 func (c *conn) waitForClient(t *netx.Turn) {
 	if c.out.mustDrain() {
-		t.Leave()
-		c.unread(c.out.waitForRoom)
+		c.unread(t, c.out.waitForRoom)
 	}
 	if most := c.mostUnacknowledged(); c.answers.tooMany(most) {
-		t.Leave()
-		c.unread(func() { c.answers.waitForStore(most) })
+		c.unread(t, func() { c.answers.waitForStore(most) })
 	}
 }
 
-// unread waits while nothing is read from the client. Its keep-alive stands still: what it sends meanwhile nobody sees.
-func (c *conn) unread(wait func()) {
+// unread leaves the poller and waits, while nothing is read from the client. Its keep-alive stands still: what it sends
+// meanwhile nobody sees.
+func (c *conn) unread(t *netx.Turn, wait func()) {
+	t.Leave()
 	c.busy.Store(true)
 	wait()
 	c.lastRead.Store(c.broker.ticker.Nanos())
@@ -243,8 +243,7 @@ func (c *conn) pause(t *netx.Turn, d time.Duration) {
 	if d <= 0 {
 		return
 	}
-	t.Leave()
-	c.unread(func() {
+	c.unread(t, func() {
 		select {
 		case <-c.broker.after(d):
 		case <-c.gone.closed():

@@ -139,7 +139,7 @@ func (cl *client) deliverQoS0(r *run, to *route, from *batch) uint64 {
 		cl.broker.stats.reasons[DropOffline].Add(n)
 		return 0
 	}
-	if !to.direct && !cl.subscribes(to) {
+	if !cl.subscribes(to) {
 		return 0
 	}
 	p := r.atQoS0()
@@ -229,35 +229,38 @@ func (cl *client) deliverQoS1(r *run, to *route, expires session.Time, from *bat
 // mu held.
 func (cl *client) lose() { cl.lost.Store(cl.broker.losses.Add(1)) }
 
-// subscribes reports whether the client still has a subscription that matches a route's topic.
+// unchanged reports whether the client has lost nothing since a route was matched.
+func (cl *client) unchanged(to *route) bool { return cl.lost.Load() <= to.losses }
+
+// subscribes reports whether the client still has a subscription that matches a route's topic, or needs none.
 func (cl *client) subscribes(to *route) bool {
-	if cl.lost.Load() <= to.losses {
+	if to.direct || cl.unchanged(to) {
 		return true
 	}
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	return cl.matches(to)
+	return cl.matches(string(to.topic))
 }
 
 // meant reports whether a message of QoS 1 is for the client's session: what the store has in its queue is, also if the
 // subscription is gone since. Called with mu held.
 func (cl *client) meant(to *route, keep bool) bool {
 	switch {
-	case !to.direct && cl.lost.Load() <= to.losses:
+	case !to.direct && cl.unchanged(to):
 		return true
 	case keep:
 		return slices.Contains(to.stored, session.ID(cl.sessionID.Load()))
 	}
-	return to.direct || cl.matches(to)
+	return to.direct || cl.matches(string(to.topic))
 }
 
-// matches asks the session itself. Called with mu held.
-func (cl *client) matches(to *route) bool {
+// matches reports whether one of the session's subscriptions matches a topic. Called with mu held.
+func (cl *client) matches(topic string) bool {
 	if cl.session == nil {
 		return false
 	}
 	for filter := range cl.session.Filters() {
-		if filterMatches(filter, string(to.topic)) {
+		if filterMatches(filter, topic) {
 			return true
 		}
 	}

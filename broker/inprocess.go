@@ -88,13 +88,7 @@ func (b *Broker) DeliverSubscribed(ctx context.Context, key, topic string, paylo
 		return false, ErrOffline
 	}
 	cl.mu.Lock()
-	if cl.session != nil {
-		for filter := range cl.session.Filters() {
-			if subscribed = filterMatches(filter, topic); subscribed {
-				break
-			}
-		}
-	}
+	subscribed = cl.matches(topic)
 	cl.mu.Unlock()
 	b.clients.release(cl)
 	if !subscribed {

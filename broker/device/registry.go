@@ -68,8 +68,8 @@ type log interface {
 // shards is the number of product maps; each is copied when a product is added to it.
 const shards = 64
 
-// application marks the registry's log, so that no other one is read in its place.
-const application = "sampan devices 1"
+// Application marks the registry's log, so that no other one is read in its place.
+const Application = "sampan devices 1"
 
 // segmentBytes is the size of a file of the log.
 const segmentBytes = 8 << 20
@@ -91,7 +91,7 @@ func New(o Options) *Registry {
 // Open opens the registry in a directory, which is made if it does not exist. The error matches ErrInUse if
 // another process has it open, and is a *wal.Corrupt if the log is damaged.
 func Open(dir string, o Options) (*Registry, error) {
-	l, err := wal.Open(dir, wal.Options{Level: o.Level, App: application, SegmentBytes: segmentBytes, KeepFree: 1})
+	l, err := wal.Open(dir, wal.Options{Level: o.Level, App: Application, SegmentBytes: segmentBytes, KeepFree: 1})
 	switch {
 	case errors.Is(err, wal.ErrLocked):
 		return nil, &inUse{dir: dir, cause: err}

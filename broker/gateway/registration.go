@@ -116,11 +116,7 @@ func (s *Service) verifyProduct(d *proxied) envelope.Code {
 
 // tooManyToRegister reports whether a request asks for too many sub-devices.
 func (s *Service) tooManyToRegister(g Name, n int) bool {
-	if !over(n, s.limits.SubRegisterBatch) {
-		return false
-	}
-	s.opts.Meter.Refused("sub-register-batch", g.String(), int64(s.limits.SubRegisterBatch), int64(n))
-	return true
+	return s.tooMany("sub-register-batch", g, n, s.limits.SubRegisterBatch)
 }
 
 func (s *Service) registerOne(g, n Name) (d device.Device, code envelope.Code) {

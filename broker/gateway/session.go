@@ -105,11 +105,7 @@ func (s *Service) recheck(through *gateway, n Name) {
 
 // tooLong reports whether a batch of logins or logouts has too many sub-devices.
 func (s *Service) tooLong(g Name, n int) bool {
-	if !over(n, s.limits.LoginBatch) {
-		return false
-	}
-	s.opts.Meter.Refused("login-batch", g.String(), int64(s.limits.LoginBatch), int64(n))
-	return true
+	return s.tooMany("login-batch", g, n, s.limits.LoginBatch)
 }
 
 // logout logs sub-devices out.

@@ -117,8 +117,7 @@ func (s *Service) bind(g Name, subs []Name) (before map[Name][]Name, code envelo
 			n++
 		}
 	}
-	if over(n, s.limits.SubDevices) {
-		s.opts.Meter.Refused("sub-devices", g.String(), int64(s.limits.SubDevices), int64(n))
+	if s.tooMany("sub-devices", g, n, s.limits.SubDevices) {
 		return nil, envelope.TooManySubs
 	}
 	if err := s.keepTopology(g, subs); err != nil {
@@ -193,8 +192,15 @@ func (s *Service) removeTopology(g Name, subs []Name, tell bool) error {
 	return nil
 }
 
-// over reports whether a number is over a limit of the table, where zero is none.
-func over(n, limit int) bool { return limit > 0 && n > limit }
+// tooMany reports whether a gateway has, or asks for, more than a limit of the table, where zero is none, and counts
+// that by the limit's name.
+func (s *Service) tooMany(what string, g Name, n, limit int) bool {
+	if limit <= 0 || n <= limit {
+		return false
+	}
+	s.opts.Meter.Refused(what, g.String(), int64(limit), int64(n))
+	return true
+}
 
 // The status of a change of topology that a gateway is told of.
 const (

@@ -44,8 +44,8 @@ const (
 	defaultSegment  = 16 << 20
 )
 
-// application marks the ledger's log, so that no other one is read in its place.
-const application = "sampan ledger 1"
+// Application marks the ledger's log, so that no other one is read in its place.
+const Application = "sampan ledger 1"
 
 // The errors of Put and Delete beside those of the log.
 var (
@@ -110,7 +110,7 @@ func empty(o Options, in log) *Ledger {
 // if another process has it open, and is a *wal.Corrupt if the log is damaged.
 func Open(dir string, o Options) (*Ledger, error) {
 	o.SegmentBytes = cmp.Or(o.SegmentBytes, defaultSegment)
-	in, err := wal.Open(dir, wal.Options{Level: o.Level, App: application, SegmentBytes: o.SegmentBytes, KeepFree: 1, FS: o.FS})
+	in, err := wal.Open(dir, wal.Options{Level: o.Level, App: Application, SegmentBytes: o.SegmentBytes, KeepFree: 1, FS: o.FS})
 	if err != nil {
 		return nil, fmt.Errorf("ledger: cannot open %s: %w", dir, err)
 	}

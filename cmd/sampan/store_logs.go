@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 
+	"sampan/broker/device"
+	"sampan/broker/ledger"
 	"sampan/cmd/internal/control"
 	"sampan/cmd/internal/server"
 	"sampan/session/wal"
@@ -21,8 +23,8 @@ type otherLog struct {
 }
 
 var otherLogs = []otherLog{
-	{"devices", "products, devices, topics and access keys", "sampan devices 1", control.Registry},
-	{"ledger", "shadows, properties, topologies, firmware and tickets", "sampan ledger 1", server.Ledger},
+	{"devices", "products, devices, topics and access keys", device.Application, control.Registry},
+	{"ledger", "shadows, properties, topologies, firmware and tickets", ledger.Application, server.Ledger},
 }
 
 // verifiedLog is what `sampan store verify` found in one of them.

@@ -71,14 +71,18 @@ func try(ctx context.Context, data string, create bool) (Caller, error) {
 		}
 	}
 	registry, err := device.Open(Registry(data), device.Options{})
-	var damage *wal.Corrupt
-	if errors.As(err, &damage) {
-		return nil, fmt.Errorf("%w; nothing was changed: 'sampan store verify' tells more", err)
-	}
 	if err != nil {
-		return nil, err
+		return nil, Explain(err)
 	}
 	return &local{Backend{Registry: registry}, data}, nil
+}
+
+// Explain adds to the error with which a log of a data directory is not opened who tells more, if it is damaged.
+func Explain(err error) error {
+	if _, ok := errors.AsType[*wal.Corrupt](err); ok {
+		return fmt.Errorf("%w; nothing was changed: 'sampan store verify' tells more", err)
+	}
+	return err
 }
 
 // exists says what is missing if there is no registry in a data directory.

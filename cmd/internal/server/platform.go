@@ -69,24 +69,16 @@ func (e *endpoint) open(s *Settings, observer broker.Observer, log *slog.Logger)
 		return fmt.Errorf("another broker runs on %s, or a command works on it: %w", s.Data, err)
 	}
 	if err != nil {
-		return unopened("the registry", s.Data, err)
+		return fmt.Errorf("the registry in %s: %w", s.Data, control.Explain(err))
 	}
 	if e.ledger, err = ledger.Open(Ledger(s.Data), ledger.Options{Level: level}); err != nil {
-		return unopened("what devices have posted", s.Data, err)
+		return fmt.Errorf("what devices have posted in %s: %w", s.Data, control.Explain(err))
 	}
 	e.platform = platform.New(platform.Options{
 		Registry: e.registry, Ledger: e.ledger, Quantities: q, Observer: observer, Logger: log,
 		MatchChannel: s.Policy.MatchChannel, PlainRegistration: s.Policy.PlainRegistration,
 	})
 	return nil
-}
-
-// unopened says what could not be opened, and who tells more if it is damaged.
-func unopened(what, data string, err error) error {
-	if _, ok := errors.AsType[*wal.Corrupt](err); ok {
-		return fmt.Errorf("%s in %s: %w; nothing was changed: 'sampan store verify' tells more", what, data, err)
-	}
-	return fmt.Errorf("%s in %s: %w", what, data, err)
 }
 
 // listen opens the API and the control socket for the broker. mqtt is where devices are told to connect that
