@@ -3,9 +3,9 @@
 package wal_test
 
 import (
-	"syscall"
 	"testing"
 
+	"sampan/internal/descriptors"
 	"sampan/session/wal"
 )
 
@@ -15,19 +15,8 @@ func TestNoDescriptorsEndsNoLog(t *testing.T) {
 		o.SegmentBytes = wal.MinSegment
 		l := open(t, t.TempDir(), o)
 		last := segments(t, l, 20)
-		var before syscall.Rlimit
-		if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
-			t.Fatal(err)
-		}
-		none := before
-		none.Cur = 0
-		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
-			t.Fatal(err)
-		}
-		truncated := l.Truncate(last)
-		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
-			t.Fatal(err)
-		}
+		var truncated error
+		descriptors.Without(t, func() { truncated = l.Truncate(last) })
 		if truncated != nil {
 			t.Error(truncated)
 		}

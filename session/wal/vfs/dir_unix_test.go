@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"sampan/internal/descriptors"
 	"sampan/session/wal/vfs"
 )
 
@@ -20,20 +21,11 @@ func TestSyncDirNeedsNoDescriptor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var before syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
-		t.Fatal(err)
-	}
-	none := before
-	none.Cur = 0
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
-		t.Fatal(err)
-	}
-	_, opened := fs.Open("file", true)
-	synced := fs.SyncDir()
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
-		t.Fatal(err)
-	}
+	var opened, synced error
+	descriptors.Without(t, func() {
+		_, opened = fs.Open("file", true)
+		synced = fs.SyncDir()
+	})
 	if !errors.Is(opened, syscall.EMFILE) {
 		t.Fatalf("a file was opened without a descriptor: %v", opened)
 	}
