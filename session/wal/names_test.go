@@ -96,7 +96,7 @@ func TestNameOfAFreeFileIsSynced(t *testing.T) {
 
 		o.FS = d.FS()
 		l = open(t, "", o)
-		if s := l.Stats(); s.FreeFiles != 1 {
+		if s := l.Stats(); s.FreeFiles < 1 { // the preparer may have made another, which was never used
 			t.Fatalf("found %+v", s)
 		}
 		d.Fault(func(op simdisk.Op, _ string) error {
