@@ -6,9 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -76,34 +74,14 @@ func Options(r *model.Rules) broker.Options {
 	if r.LowerQoS {
 		o.DeliveredQoS = broker.LowerQoS
 	}
-	if r.Password != "" || r.Forbidden != "" {
-		o.Authenticator = &gate{r, new(atomic.Int64)}
+	if r.Password != "" || r.Forbidden != "" || r.Principal != (model.Principal{}) {
+		o.Authenticator = &gate{rules: r}
+	}
+	if r.Principal.Taken != "" {
+		o.Interceptor = taker(r.Principal.Taken)
 	}
 	return o
 }
-
-// gate asks for the rules' password and forbids their topics.
-type gate struct {
-	rules   *model.Rules
-	nobodys *atomic.Int64 // clients without a name
-}
-
-func (g *gate) Authenticate(_ context.Context, r *broker.ConnectRequest) (*broker.Principal, error) {
-	if string(r.Password) != g.rules.Password {
-		return nil, &broker.Refusal{Code: packet.RefusedCredentials, Rule: "wrong-password"}
-	}
-	key := r.ClientID
-	if key == "" {
-		key = fmt.Sprintf("\x00%d", g.nobodys.Add(1))
-	}
-	return &broker.Principal{Key: key, Authorizer: g}, nil
-}
-
-func (g *gate) MayPublish(topic []byte) broker.Verdict {
-	return broker.Verdict{OK: !strings.HasPrefix(string(topic), g.rules.Forbidden), Rule: "forbidden"}
-}
-
-func (g *gate) MaySubscribe(filter []byte) broker.Verdict { return g.MayPublish(filter) }
 
 func (t *Target) start() (err error) {
 	o := Options(t.rules)

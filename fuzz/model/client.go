@@ -19,6 +19,7 @@ type Model struct {
 	names    int                   // given to clients without one
 	messages int                   // published so far
 	late     bool                  // the store does not say that anything holds
+	pauses   int                   // of reading, so far
 	routed   []*message            // since Routed was asked last
 }
 
@@ -58,6 +59,10 @@ type conn struct {
 	joining bool   // CONNACK waits for the store
 	expects []*expect
 	got     []*delivery // seen on this connection, not acknowledged
+
+	published   int           // messages so far
+	pausedUntil time.Duration // nothing is read before
+	ends        time.Duration // when its lifetime is over; 0: never
 
 	slow slow // what waits while the client does not read
 	mute bool // the client answers PUBREC and PUBREL only when the script says so
@@ -292,6 +297,12 @@ func (m *Model) nextDue() (at time.Duration, due func()) {
 		}
 		if t := m.rules.ConnectTimeout; c.session == nil && t > 0 {
 			next(c.opened+t, func() { m.end(c, ruleConnectTimeout) })
+		}
+		if c.paused() {
+			next(c.pausedUntil, func() { m.unpause(c) })
+		}
+		if c.ends > 0 {
+			next(c.ends, func() { m.end(c, rulePrincipal) })
 		}
 		if c.session != nil && c.keepAlive > 0 && !c.heldUp() { // [MQTT-3.1.2-24], of what the broker can see
 			next(c.heard+c.keepAlive*3/2, func() { m.end(c, "MQTT-3.1.2-24") })

@@ -73,9 +73,15 @@ func (m *Model) connect(c *conn, p *packet.Connect) {
 			delete(s.subs, filter)
 		}
 	}
+	if own := m.rules.Principal.Own; own != "" {
+		s.subs[own] = 1
+	}
 	s.persistent = !p.CleanSession
 	s.conn = c
 	c.session, c.level, c.keepAlive = s, p.Level, keepAlive(p)
+	if d := m.rules.Principal.Lifetime; d > 0 {
+		c.ends = m.now + d
+	}
 	if p.Will && m.rules.Will {
 		c.will = &message{topic: string(p.WillTopic), payload: string(p.WillMessage), qos: p.WillQoS, retain: p.WillRetain}
 	}
@@ -94,7 +100,7 @@ func (m *Model) connect(c *conn, p *packet.Connect) {
 	}
 	c.owe(e)
 	if !c.joining {
-		m.resume(s)
+		m.enter(s)
 	}
 }
 

@@ -13,7 +13,7 @@ func (m *Model) StoreGoesOn() {
 	for i := range maxConns {
 		if c := m.conns[i]; c != nil && c.joining {
 			if c.joining = false; c.open() {
-				m.resume(c.session)
+				m.enter(c.session)
 			}
 		}
 	}

@@ -41,7 +41,7 @@ func (m *Model) Promises(i int, raw []byte) bool {
 	level := byte(0)
 	c := m.conns[i]
 	if c != nil && c.open() {
-		if c.slow.stalled || len(c.in) > 0 {
+		if c.slow.stalled || c.paused() || len(c.in) > 0 {
 			return false
 		}
 		level = c.level
@@ -61,12 +61,13 @@ func (m *Model) Promises(i int, raw []byte) bool {
 		return code == packet.Accepted
 	case packet.TypePublish:
 		var p packet.Publish
-		if level == 0 || p.Decode(f, limits) != nil || p.QoS == 0 || p.Ignored != 0 || m.rules.forbidden(string(p.Topic)) {
+		if level == 0 || p.Decode(f, limits) != nil || p.QoS == 0 || p.Ignored != 0 || m.rules.forbidden(string(p.Topic)) ||
+			m.taken(string(p.Topic), p.QoS) || m.tooMany(c) {
 			return false
 		}
 		for _, s := range m.sessions {
 			granted, _, found := s.match(string(p.Topic))
-			if found && s.persistent && m.qos(&message{qos: p.QoS}, granted) > 0 {
+			if found && s.persistent && !m.noEcho(string(p.Topic), c, s) && m.qos(&message{qos: p.QoS}, granted) > 0 {
 				return true
 			}
 		}

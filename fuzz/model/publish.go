@@ -47,6 +47,9 @@ func (m *Model) publish(c *conn, p *packet.Publish) {
 		m.end(c, rule)
 		return
 	}
+	if m.overQuota(c) {
+		return // dropped without an answer (platform: over-limit PUBLISH)
+	}
 	if m.rules.CloseForbidden && m.rules.forbidden(string(p.Topic)) {
 		m.end(c, "MQTT-3.3.5-2")
 		return
@@ -69,6 +72,9 @@ func (m *Model) publish(c *conn, p *packet.Publish) {
 	if m.rules.forbidden(topic) {
 		return // acknowledged and dropped [MQTT-3.3.5-2]
 	}
+	if m.taken(topic, p.QoS) {
+		return
+	}
 	m.route(msg, c)
 }
 
@@ -81,7 +87,7 @@ func (m *Model) route(msg *message, from *conn) {
 	m.routed = append(m.routed, msg)
 	for _, s := range m.sessions {
 		granted, others, found := s.match(msg.topic)
-		if !found {
+		if !found || m.noEcho(msg.topic, from, s) {
 			continue
 		}
 		m.deliver(s, &delivery{m: msg, qos: m.qos(msg, granted), copies: m.copies(msg, others)})

@@ -45,6 +45,9 @@ type Rules struct {
 	// Password is what every client must send. Empty: none is asked for.
 	Password string
 
+	// Principal is what every client is told to be.
+	Principal Principal
+
 	// Slack is how early a broker may be at the end of a keep-alive, as far as the model can tell: over a
 	// network nobody knows to the millisecond when it has received a packet.
 	Slack time.Duration

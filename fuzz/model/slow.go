@@ -37,7 +37,7 @@ func (m *Model) Read(i int) {
 	if c == nil {
 		return
 	}
-	if c.heldUp() {
+	if c.brimful() {
 		c.heard = m.now // it begins to listen now
 	}
 	c.slow = slow{catchingUp: true}
@@ -69,8 +69,12 @@ func (c *conn) room(n int) bool {
 	return most == 0 || c.slow.waiting == 0 || c.slow.waiting+n <= most
 }
 
-// heldUp reports whether the broker does not read from the client, since that leaves too many answers unread.
-func (c *conn) heldUp() bool {
+// heldUp reports whether the broker does not read from the client, since that leaves too many answers unread, or has
+// sent too much.
+func (c *conn) heldUp() bool { return c.brimful() || c.paused() }
+
+// brimful reports whether the client leaves too many answers unread.
+func (c *conn) brimful() bool {
 	most := c.model.rules.Outbound
 	return most > 0 && c.slow.stalled && c.slow.waiting > most
 }

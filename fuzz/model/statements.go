@@ -9,6 +9,7 @@ const (
 	ruleRestart        = "IOT-RESTART"         // a broker that stops closes its connections
 	ruleWriteStall     = "IOT-WRITE-STALL"     // a client that takes nothing for a while is disconnected
 	ruleHolds          = "IOT-HOLDS"           // what was acknowledged is there after a power cut
+	rulePrincipal      = "IOT-PRINCIPAL"       // what the program says of a client holds: its quota, its lifetime, a welcome
 	ruleHost           = "IOT-HOST"            // the program in whose process the broker is closes a connection, or ends a session
 )
 

@@ -8,8 +8,8 @@ import (
 	"sampan/packet"
 )
 
-// A script as bytes: one for the profile (bits 0-1), the chunks (2-3), the disk (4), the other options (5) and
-// a subscriber in the broker's process (6), then for each step an
+// A script as bytes: one for the profile (bits 0-1), the chunks (2-3), the disk (4), the other options (5),
+// a subscriber in the broker's process (6) and a program that says something of clients (7), then for each step an
 // operation with its arguments. Any bytes are a script; arguments that are missing are 0.
 //
 //	operation  bits 0-3 what, bits 4-5 which connection, bit 6 joined, bit 7 CleanSession of a CONNECT that
@@ -49,6 +49,7 @@ func Decode(data []byte) *Script {
 	d.s.Profile = profiles[head&3%len(profiles)]
 	d.s.Chunk = chunks[head>>2&3]
 	d.s.Disk, d.s.Other, d.s.Watched = head&0x10 != 0, head&0x20 != 0, head&0x40 != 0
+	d.s.Told = head&0x80 != 0
 	for len(d.data) > 0 && len(d.s.Steps) < MaxSteps {
 		d.step()
 	}
@@ -252,6 +253,9 @@ func Encode(s *Script) ([]byte, bool) {
 	}
 	if s.Watched {
 		out[0] |= 0x40
+	}
+	if s.Told {
+		out[0] |= 0x80
 	}
 	for i := range s.Steps {
 		code, ok := encodeStep(out, s, i)

@@ -20,7 +20,7 @@ func Random(seed uint64, steps int) *Script {
 // broken packet. Most of it is about few topics, filters and clients, at QoS 1, so that things happen.
 func Bytes(steps int, below func(n int) int) []byte {
 	profile := below(len(profiles))
-	out := []byte{byte(profile | chunkOf(below(8))<<2 | below(32)/31<<4 | below(4)/3<<5 | below(8)/7<<6)}
+	out := []byte{byte(profile | chunkOf(below(8))<<2 | below(32)/31<<4 | below(4)/3<<5 | below(8)/7<<6 | below(6)/5<<7)}
 	add := func(b int) { out = append(out, byte(b)) }
 	// usually is one of the first few, and now and then any.
 	usually := func(few, all int) int {

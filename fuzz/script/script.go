@@ -59,6 +59,7 @@ type Script struct {
 	Profile string // of model.ByName
 	Disk    bool   // sessions are kept on a disk, which is simulated; otherwise restarts are, but not the power's
 	Other   bool   // the broker's options are the other way round, where Rules has one
+	Told    bool   // the program says of clients what model.Principals does
 	Watched bool   // somebody in the broker's process has subscribed to everything
 	Chunk   int    // the network hands over at most so many bytes at a time; 0: any number
 	Steps   []Step
@@ -75,6 +76,11 @@ func (s *Script) Rules() model.Rules {
 	}
 	if s.Other {
 		r.NoKeepAlive, r.DropNewest, r.CloseForbidden = true, true, true
+	}
+	if s.Told {
+		if r.Principal = model.Principals(); r.Outbound > 0 {
+			r.Principal.Pause = 0 // one reason for not reading from a client at a time
+		}
 	}
 	return r
 }
@@ -148,7 +154,7 @@ func Run(s *Script, rules model.Rules, t Target) Result {
 				return Result{Step: i, Deviation: dev}
 			}
 		case Ack:
-			if raw := m.Acknowledge(st.Conn, st.N); raw != nil && !m.Unready(st.Conn, raw) {
+			if raw := m.Acknowledge(st.Conn, st.N); raw != nil && !m.Unready(st.Conn, raw) && !(m.Paused(st.Conn) && m.Full(st.Conn)) {
 				m.Send(st.Conn, raw)
 				err = t.Send(st.Conn, raw)
 			}
@@ -158,7 +164,7 @@ func Run(s *Script, rules model.Rules, t Target) Result {
 				err = t.Send(st.Conn, raw)
 			}
 		case Cut:
-			if m.Open(st.Conn) {
+			if m.Open(st.Conn) && !m.Paused(st.Conn) { // whom nobody reads from is not seen to go
 				m.Cut(st.Conn)
 				err = t.Cut(st.Conn)
 			}
@@ -245,7 +251,7 @@ func readAll(s *Script, m *model.Model, t Target) Result {
 // said may promise otherwise.
 func powerCut(st *Step, m *model.Model, t Target) (*model.Deviation, error) {
 	raw := st.Raw
-	if m.Closing(st.Conn) || m.Stalled(st.Conn) {
+	if m.Closing(st.Conn) || m.Stalled(st.Conn) || m.Paused(st.Conn) {
 		raw = nil // nobody would see an answer
 	}
 	promise := raw != nil && m.Promises(st.Conn, raw)
@@ -309,11 +315,12 @@ func sendJoined(s *Script, i int, m *model.Model, t Target) (int, *model.Deviati
 			wasOpen := m.Open(conn)
 			m.Send(conn, piece)
 			write = append(write, piece...)
-			if alone || !wasOpen && m.Open(conn) {
+			last := alone || m.Paused(conn)
+			if last || !wasOpen && m.Open(conn) {
 				if err := flush(); err != nil {
 					return i, nil, err
 				}
-				if alone {
+				if last {
 					if dev, err := t.Observe(m, i); dev != nil || err != nil {
 						return i, dev, err
 					}

@@ -38,6 +38,9 @@ func (s *Script) text(said map[int][]string) string {
 	if s.Watched {
 		fmt.Fprintln(&b, "watched")
 	}
+	if s.Told {
+		fmt.Fprintln(&b, "principals")
+	}
 	for i := range s.Steps {
 		fmt.Fprintln(&b, &s.Steps[i])
 		for _, line := range said[i] {
@@ -126,6 +129,9 @@ func (s *Script) parseLine(words []string) error {
 		return r.end()
 	case "watched":
 		s.Watched = true
+		return r.end()
+	case "principals":
+		s.Told = true
 		return r.end()
 	case "host":
 		st = Step{Kind: Host, Call: r.host()}
