@@ -244,9 +244,16 @@ func (c *conn) pause(t *netx.Turn, d time.Duration) {
 		return
 	}
 	c.unread(t, func() {
-		select {
-		case <-c.broker.after(d):
-		case <-c.gone.closed():
+		over := c.broker.after(d)
+		// A client that takes nothing any more is not waited for, either.
+		for change := c.out.change(); change != nil; change = c.out.change() {
+			select {
+			case <-over:
+				return
+			case <-c.gone.closed():
+				return
+			case <-change:
+			}
 		}
 	})
 }

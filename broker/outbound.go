@@ -456,17 +456,22 @@ func (o *outbound) closeAfterWrite(socketToo bool, before func()) (done bool) {
 
 // waitUntilClosed returns when everything is written, or will not be.
 func (o *outbound) waitUntilClosed() {
-	o.mu.Lock()
-	for !o.closed {
-		if o.drained == nil {
-			o.drained = make(chan struct{})
-		}
-		drained := o.drained
-		o.mu.Unlock()
-		<-drained
-		o.mu.Lock()
+	for change := o.change(); change != nil; change = o.change() {
+		<-change
 	}
-	o.mu.Unlock()
+}
+
+// change returns a channel that is closed when there is room again, or when the outbound is closed; nil if it is.
+func (o *outbound) change() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return nil
+	}
+	if o.drained == nil {
+		o.drained = make(chan struct{})
+	}
+	return o.drained
 }
 
 // finish ends an outbound that was closing and has nothing left to write.

@@ -179,6 +179,23 @@ func TestReadQuota(t *testing.T) {
 	c.ExpectClosed()
 }
 
+// A client that is gone is not waited for because it has sent too much: the broker notices when it writes to it.
+func TestReadQuotaOfAClientThatIsGone(t *testing.T) {
+	q := &every{n: 1 << 30}
+	b := brokertest.Start(t, broker.Options{Authenticator: believe(&broker.Principal{Quota: q})})
+	c := b.Connect("c")
+	c.Subscribe("a", 0)
+	q.pause.Store(int64(time.Hour))
+	before := b.Clock.Timers()
+	c.Sync()
+	eventually(t, "the pause has begun", func() bool { return b.Clock.Timers() > before })
+	c.Close()
+	if _, err := b.Publish(t.Context(), "a", []byte("x"), 0); err != nil {
+		t.Fatal(err)
+	}
+	connections(t, b, 0)
+}
+
 // catcher is an Interceptor for the topics below "call/".
 type catcher struct {
 	asked  []string
