@@ -29,6 +29,7 @@ type site struct {
 	registry *device.Registry
 	lines    []string
 	between  func() // called in a login between the signatures and the sessions
+	after    func() // called in a login when the sub-device is logged in and what follows from it is still to be done
 }
 
 func (s *site) note(format string, args ...any) {
@@ -51,6 +52,9 @@ func (s *site) Reauthorize(key string) int {
 }
 func (s *site) Disconnect(key, why string) bool {
 	s.note("! %s: disconnected, %s", key, why)
+	if s.after != nil {
+		s.after()
+	}
 	return true
 }
 func (s *site) AddSubscription(key, filter string, qos byte) bool {

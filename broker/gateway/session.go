@@ -79,12 +79,24 @@ func (s *Service) login(g Name, auto bool, list []signed) (envelope.Code, string
 				s.broker.AddSubscription(key, filter, 1)
 			}
 		}
+		if !s.isThrough(through, n) {
+			// Whoever has ended its session meanwhile took away what was there then, and has told of it.
+			s.withdraw(through, n, grants[i])
+			continue
+		}
 		s.changed(n, g, true)
 	}
 	for i := range list {
 		s.recheck(through, list[i].Name)
 	}
 	return envelope.OK, ""
+}
+
+// isThrough reports whether a sub-device is logged in through a gateway.
+func (s *Service) isThrough(g *gateway, n Name) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.through[n] == g
 }
 
 // recheck logs a sub-device out again that was disabled or deleted while it logged in: who did so has not found it

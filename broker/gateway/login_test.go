@@ -1,0 +1,39 @@
+package gateway_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// A sub-device whose session ends while the rest of its login is done is not online afterwards: its gateway is
+// subscribed to nothing of it, and servers were not told last that it is there.
+func TestWhoGoesWhileItLogsIn(t *testing.T) {
+	for _, happens := range []string{"disabled sub/dev2", "deleted sub/dev2", "connected sub/dev2"} {
+		t.Run(happens, func(t *testing.T) {
+			s := start(t)
+			s.carryOut(t, `> /sys/gateway/gw-2/thing/topo/add {"id":"1","params":[$(dev2)]}`)
+			s.after = func() { s.after = nil; s.happens(t, strings.Fields(happens)) }
+			lines := s.carryOut(t, `> /ext/session/gateway/gw-2/combine/login {"id":"2","params":$(dev2)}`)
+			if through, online := s.Through("sub", "dev2"); online {
+				t.Errorf("it is logged in through %s", through)
+			}
+			const filter = "/sys/sub/dev2/thing/#"
+			if last(lines, "! gateway/gw-2: + "+filter) > last(lines, "! gateway/gw-2: - "+filter) {
+				t.Errorf("its gateway is subscribed for it:\n%s", strings.Join(lines, "\n"))
+			}
+			if last(lines, "! sub/dev2 through gateway/gw-2: online true") > last(lines, "! sub/dev2 through gateway/gw-2: online false") {
+				t.Errorf("the last that is told of it is that it is online:\n%s", strings.Join(lines, "\n"))
+			}
+		})
+	}
+}
+
+// last is where a line stands last, or -1.
+func last(lines []string, line string) int {
+	for i := len(lines) - 1; i >= 0; i-- {
+		if lines[i] == line {
+			return i
+		}
+	}
+	return -1
+}
