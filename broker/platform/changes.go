@@ -126,6 +126,27 @@ func (p *Platform) cut(c change) {
 	}
 }
 
+// discardLeftover ends the sessions of devices that were deleted while no broker ran, or just before it was killed: one
+// of the same name would get what waits there. Sessions that are of no product here are left alone: they are of
+// somebody else, such as a broker of the open profile.
+func (p *Platform) discardLeftover() {
+	var left []string
+	p.broker.Clients(func(i broker.ClientInfo) bool {
+		if pk, dn, ok := deviceOf(i.Key); ok {
+			if _, err := p.registry.Device(pk, dn); errors.Is(err, device.ErrNoDevice) {
+				left = append(left, i.Key)
+			}
+		}
+		return true
+	})
+	for _, key := range left {
+		p.broker.Discard(key, "device deleted")
+	}
+	if len(left) > 0 {
+		p.opts.Logger.Info("sessions of deleted devices were discarded", "sessions", len(left))
+	}
+}
+
 // apply does what a change asks for.
 func (p *Platform) apply(c change) {
 	if c.late {

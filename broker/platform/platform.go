@@ -170,6 +170,7 @@ func (p *Platform) Broker(o broker.Options) (*broker.Broker, error) {
 		p.alink.Watch(p.posted) // for as long as both live
 		p.alink.WatchAnswers(p.answered)
 	}
+	p.discardLeftover()
 	p.changes.start(p)
 	return b, nil
 }
