@@ -73,7 +73,7 @@ func (s *Service) handle(g Name, what string, params json.RawMessage, auto bool)
 	case "thing/sub/unregister":
 		code, data = s.unregister(g, params)
 	case "thing/list/found":
-		list, bad := readList[Name](params)
+		list, bad := readNames(params)
 		if code = bad; bad == envelope.OK {
 			s.opts.Logger.Info("gateway found devices", "gateway", g.String(), "devices", len(list))
 			s.notify(Found, g, list...)
@@ -82,7 +82,7 @@ func (s *Service) handle(g Name, what string, params json.RawMessage, auto bool)
 		code, message, data = s.combineLogin(g, auto, what == "combine/batch_login", params)
 	case "combine/logout", "combine/batch_logout":
 		var list []Name
-		if list, code = readList[Name](params); code == envelope.OK {
+		if list, code = readNames(params); code == envelope.OK {
 			code, message = s.logout(g, list)
 			data = answerNames(list, what == "combine/batch_logout")
 		}
