@@ -247,8 +247,8 @@ func (s *Service) Disconnected(productKey, deviceName string) {
 	for _, n := range gone {
 		s.changed(n, g.name, false)
 	}
-	for _, n := range lost {
-		s.revoke(g.name, n)
+	if g != nil {
+		s.revoke(g.name, lost...)
 	}
 }
 

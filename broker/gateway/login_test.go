@@ -28,6 +28,32 @@ func TestWhoGoesWhileItLogsIn(t *testing.T) {
 	}
 }
 
+// A gateway may have tens of thousands of subscriptions. However many sub-devices a request is about, they are gone over
+// once or twice.
+func TestAGatewaysSubscriptionsAreGoneOverOnce(t *testing.T) {
+	const names = `{"productKey":"sub","deviceName":"dev1"},{"productKey":"sub","deviceName":"dev2"},{"productKey":"sub","deviceName":"dev3"},{"productKey":"sub","deviceName":"dev1"}`
+	for what, request := range map[string]string{
+		"logout":     `> /ext/session/gateway/gw-1/combine/batch_logout {"id":"3","params":[` + names + `]}`,
+		"delete":     `> /sys/gateway/gw-1/thing/topo/delete {"id":"3","params":[` + names + `]}`,
+		"taken over": `> /ext/session/gateway/gw-2/combine/batch_login {"id":"3","params":{"deviceList":[$(dev1),$(dev2),$(dev3)]}}`,
+	} {
+		s := start(t)
+		s.carryOut(t, `> /sys/gateway/gw-1/thing/topo/add {"id":"1","params":[$(dev1),$(dev2),$(dev3)]}`)
+		s.carryOut(t, `> /ext/session/gateway/gw-1/combine/batch_login {"id":"2","params":{"deviceList":[$(dev1),$(dev2),$(dev3)]}}`)
+		if what == "taken over" {
+			s.carryOut(t, `> /sys/gateway/gw-2/thing/topo/add {"id":"1","params":[$(dev1),$(dev2),$(dev3)]}`)
+		}
+		s.passes = 0
+		lines := s.carryOut(t, request)
+		if s.passes < 1 || s.passes > 2 {
+			t.Errorf("%s: %d times:\n%s", what, s.passes, strings.Join(lines, "\n"))
+		}
+		if n := strings.Count(strings.Join(lines, "\n"), "through gateway/gw-1: online false"); n != 3 && what != "taken over" {
+			t.Errorf("%s: %d are offline", what, n)
+		}
+	}
+}
+
 // last is where a line stands last, or -1.
 func last(lines []string, line string) int {
 	for i := len(lines) - 1; i >= 0; i-- {

@@ -28,6 +28,7 @@ type site struct {
 	*gateway.Service
 	registry *device.Registry
 	lines    []string
+	passes   int    // over all subscriptions of a session
 	between  func() // called in a login between the signatures and the sessions
 	after    func() // called in a login when the sub-device is logged in and what follows from it is still to be done
 }
@@ -47,6 +48,7 @@ func (s *site) Deliver(_ context.Context, key, topic string, payload []byte, _ b
 }
 
 func (s *site) Reauthorize(key string) int {
+	s.passes++
 	s.note("! %s: subscriptions asked about again", key)
 	return 0
 }
@@ -62,6 +64,7 @@ func (s *site) AddSubscription(key, filter string, qos byte) bool {
 	return true
 }
 func (s *site) RemoveSubscriptions(key string, which func(filter string) bool) int {
+	s.passes++
 	for _, n := range []string{"sub/dev1", "sub/dev2", "sub/dev3", "sub/dev4"} {
 		if which("/" + n + "/get") {
 			s.note("! %s: - everything of %s", key, n)

@@ -95,11 +95,10 @@ func (s *Service) addTopology(g Name, params json.RawMessage) (envelope.Code, an
 	}
 	for old, subs := range before {
 		s.notify(Remove, old, subs...)
-		for _, n := range subs {
-			if through, online := s.Through(n.ProductKey, n.DeviceName); !online || through != old {
-				s.revoke(old, n)
-			}
-		}
+		s.revoke(old, slices.DeleteFunc(subs, func(n Name) bool {
+			through, online := s.Through(n.ProductKey, n.DeviceName)
+			return online && through == old
+		})...)
 	}
 	s.notify(Add, g, names...)
 	return envelope.OK, names
@@ -168,27 +167,30 @@ func (s *Service) removeTopology(g Name, subs []Name, tell bool) error {
 		return nil
 	}
 	var removed []Name
+	var kept []string
+	seen := make(map[Name]bool)
 	for _, n := range subs {
-		if s.owner[n] != from {
-			continue
+		if s.owner[n] == from && !seen[n] {
+			seen[n] = true
+			removed = append(removed, n)
+			kept = append(kept, s.iotID(n))
 		}
-		if err := s.ledger.Delete(ledger.Topology, s.iotID(n)); err != nil {
-			s.mu.Unlock()
-			return err
-		}
+	}
+	if err := s.ledger.Delete(ledger.Topology, kept...); err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	for _, n := range removed {
 		s.unbind(n)
-		removed = append(removed, n)
 	}
 	s.mu.Unlock()
 	s.notify(Remove, g, removed...)
-	for _, n := range subs {
-		if s.end(from, n, true) && tell {
+	for _, n := range s.endAll(from, subs, true) {
+		if tell {
 			s.tell(from, n, envelope.NoTopology)
 		}
 	}
-	for _, n := range removed {
-		s.revoke(g, n)
-	}
+	s.revoke(g, removed...)
 	return nil
 }
 
