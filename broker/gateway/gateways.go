@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -303,9 +304,11 @@ func (s *Service) Deleted(productKey, deviceName, iotID string) {
 	owner, through := s.owner[n], s.through[n]
 	var gone []Name
 	unbound := []string{iotID}
+	var elsewhere map[*gateway][]Name
 	g := s.gateways[n]
 	if g != nil {
 		gone = s.offline(g)
+		elsewhere = s.elsewhere(g, slices.Collect(maps.Keys(g.topology)))
 		for sub := range g.topology {
 			unbound = append(unbound, s.iotID(sub))
 		}
@@ -319,6 +322,7 @@ func (s *Service) Deleted(productKey, deviceName, iotID string) {
 	for _, sub := range gone {
 		s.changed(sub, n, false)
 	}
+	s.expel(elsewhere)
 	if owner != nil && s.opts.Notify != nil {
 		s.opts.Notify(Notice{Remove, owner.name, []Identified{{n, iotID}}}) // the registry does not know it any more
 	}

@@ -3,6 +3,8 @@ package gateway_test
 import (
 	"strings"
 	"testing"
+
+	"sampan/broker/gateway"
 )
 
 // A sub-device whose session ends while the rest of its login is done is not online afterwards: its gateway is
@@ -62,4 +64,34 @@ func last(lines []string, line string) int {
 		}
 	}
 	return -1
+}
+
+// A sub-device that is taken out of the topology of the gateway that has added it last is nobody's, and logged in through
+// nobody: not through the gateway that had it before either.
+func TestWhoIsNobodysIsNotLoggedIn(t *testing.T) {
+	g1, g2 := gateway.Name{ProductKey: "gateway", DeviceName: "gw-1"}, gateway.Name{ProductKey: "gateway", DeviceName: "gw-2"}
+	n := gateway.Name{ProductKey: "sub", DeviceName: "dev1"}
+	for name, remove := range map[string]func(s *site){
+		"a server": func(s *site) {
+			if err := s.RemoveTopology(g2, n); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"its gateway": func(s *site) {
+			s.carryOut(t, `> /sys/gateway/gw-2/thing/topo/delete {"id":"4","params":[{"productKey":"sub","deviceName":"dev1"}]}`)
+		},
+		"the end of its gateway": func(s *site) { s.happens(t, []string{"deleted", "gateway/gw-2"}) },
+	} {
+		s := start(t)
+		s.carryOut(t, `> /sys/gateway/gw-1/thing/topo/add {"id":"1","params":[$(dev1)]}`)
+		s.carryOut(t, `> /ext/session/gateway/gw-1/combine/login {"id":"2","params":$(dev1)}`)
+		s.carryOut(t, `> /sys/gateway/gw-2/thing/topo/add {"id":"3","params":[$(dev1)]}`)
+		if through, _ := s.Through("sub", "dev1"); through != g1 {
+			t.Fatalf("logged in through %s", through)
+		}
+		remove(s)
+		if through, online := s.Through("sub", "dev1"); online {
+			t.Errorf("%s: it is logged in through %s", name, through)
+		}
+	}
 }

@@ -183,6 +183,7 @@ func (s *Service) removeTopology(g Name, subs []Name, tell bool) error {
 	for _, n := range removed {
 		s.unbind(n)
 	}
+	elsewhere := s.elsewhere(from, removed)
 	s.mu.Unlock()
 	s.notify(Remove, g, removed...)
 	for _, n := range s.endAll(from, subs, true) {
@@ -191,7 +192,29 @@ func (s *Service) removeTopology(g Name, subs []Name, tell bool) error {
 		}
 	}
 	s.revoke(g, removed...)
+	s.expel(elsewhere)
 	return nil
+}
+
+// elsewhere finds those of the sub-devices that are logged in through another gateway than the one that had added them:
+// the one before it. Called with mu held.
+func (s *Service) elsewhere(owner *gateway, subs []Name) map[*gateway][]Name {
+	found := make(map[*gateway][]Name)
+	for _, n := range subs {
+		if through := s.through[n]; through != nil && through != owner {
+			found[through] = append(found[through], n)
+		}
+	}
+	return found
+}
+
+// expel logs sub-devices out that are in nobody's topology any more, and tells the gateways.
+func (s *Service) expel(elsewhere map[*gateway][]Name) {
+	for through, subs := range elsewhere {
+		for _, n := range s.endAll(through, subs, true) {
+			s.tell(through, n, envelope.NoTopology)
+		}
+	}
 }
 
 // tooMany reports whether a gateway has, or asks for, more than a limit of the table, where zero is none, and counts
