@@ -130,13 +130,20 @@ func (s *Service) SetDesired(productKey, deviceName string, items map[string]jso
 	now = make(map[string]int64)
 	refused := false
 	err = in(s, &s.kept.desired, productKey, deviceName, func(all *map[string]Desired) bool {
+		n := len(*all)
 		for name := range items {
 			_, known := (*all)[name]
 			_, more := set[name]
+			switch {
+			case more && !known:
+				n++
+			case known && !more:
+				n--
+			}
 			v := versions[name]
-			refused = refused || v != 0 && v != (*all)[name].Version || more && !known && len(*all) >= mostProperties
+			refused = refused || v != 0 && v != (*all)[name].Version
 		}
-		if refused {
+		if refused = refused || n > max(mostProperties, len(*all)); refused {
 			return false
 		}
 		if *all == nil {
