@@ -227,6 +227,22 @@ func (s *Service) revoke(g Name, subs ...Name) {
 	})
 }
 
+// Settle takes the subscriptions away that a gateway's session has for devices which are not its own any more: those
+// that were deleted, or added by another gateway, just before the broker was killed or while none ran. It is called before
+// the first message.
+func (s *Service) Settle(productKey, deviceName string) {
+	g := Name{productKey, deviceName}
+	s.broker.RemoveSubscriptions(s.opts.Key(productKey, deviceName), func(filter string) bool {
+		t := permission.Classify([]byte(filter))
+		n := Name{string(t.ProductKey), string(t.DeviceName)}
+		if n.DeviceName == "" || n == g {
+			return false
+		}
+		owner, ok := s.Of(n)
+		return !ok || owner != g
+	})
+}
+
 // Refused says that a gateway has published for a device that is not logged in through it. If the device is
 // one of its sub-devices, it is told so on /ext/error (520), but not if it answers what it was told of the device, which
 // had ended the session.
