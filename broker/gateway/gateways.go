@@ -70,6 +70,8 @@ type Service struct {
 	broker Broker
 	ids    atomic.Uint32
 
+	refused atomic.Uint64 // requests
+
 	mu       sync.RWMutex // guards what follows, and the maps in a gateway
 	gateways map[Name]*gateway
 	through  map[Name]*gateway // sub-device → the gateway it is logged in through

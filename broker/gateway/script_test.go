@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -28,6 +29,7 @@ type site struct {
 	*gateway.Service
 	registry *device.Registry
 	lines    []string
+	log      bytes.Buffer
 	passes   int    // over all subscriptions of a session
 	between  func() // called in a login between the signatures and the sessions
 	after    func() // called in a login when the sub-device is logged in and what follows from it is still to be done
@@ -96,7 +98,7 @@ func start(t *testing.T) *site {
 	limits := quota.Platform()
 	limits.SubDevices = 3
 	s.Service = gateway.New(gateway.Options{
-		Registry: s.registry, Quantities: limits, Logger: slog.New(slog.DiscardHandler),
+		Registry: s.registry, Quantities: limits, Logger: slog.New(slog.NewTextHandler(&s.log, nil)),
 		Permissions: func(d *device.Device) *permission.Compiled {
 			if s.between != nil {
 				s.between()

@@ -38,7 +38,7 @@ func (s *Service) Intercept(from *broker.Principal, p *packet.Publish) bool {
 		r.Method = envelope.MethodOf(method)
 	}
 	if code != envelope.OK {
-		s.opts.Logger.Info("gateway request refused", "gateway", g.String(), "request", what, "code", int(code), "detail", message)
+		s.refuse(g, what, code, message)
 	}
 	if r.NoReply {
 		return true
@@ -53,6 +53,13 @@ func (s *Service) Intercept(from *broker.Principal, p *packet.Publish) bool {
 		s.publish(name+"_reply", answer)
 	})
 	return true
+}
+
+// refuse logs a request that was not done, sparsely.
+func (s *Service) refuse(g Name, what string, code envelope.Code, message string) {
+	if n := s.refused.Add(1); n&(n-1) == 0 {
+		s.opts.Logger.Info("gateway request refused", "gateway", g.String(), "request", what, "code", int(code), "detail", message, "count", n)
+	}
 }
 
 // handle does what is asked for.
@@ -75,7 +82,7 @@ func (s *Service) handle(g Name, what string, params json.RawMessage, auto bool)
 	case "thing/list/found":
 		list, bad := readNames(params)
 		if code = bad; bad == envelope.OK {
-			s.opts.Logger.Info("gateway found devices", "gateway", g.String(), "devices", len(list))
+			s.opts.Logger.Debug("gateway found devices", "gateway", g.String(), "devices", len(list))
 			s.notify(Found, g, list...)
 		}
 	case "combine/login", "combine/batch_login":
