@@ -17,8 +17,10 @@ import (
 // SetProperties asks a device to set properties (thing.service.property.set). It returns the id of the
 // request; the device's answer is told to AnswerWatch and not waited for.
 func (s *Service) SetProperties(productKey, deviceName string, items json.RawMessage) (id string, err error) {
-	return s.ask(productKey, deviceName, "service/property/set", items)
+	return s.ask(productKey, deviceName, setProperties, items)
 }
+
+const setProperties = "service/property/set"
 
 // InvokeService asks a device to carry out a service, without waiting for its answer.
 func (s *Service) InvokeService(productKey, deviceName, identifier string, args json.RawMessage) (id string, err error) {
@@ -98,6 +100,16 @@ func (s *Service) ask(productKey, deviceName, path string, params json.RawMessag
 		return "", err
 	}
 	if err := s.toDevice(&d); err != nil {
+		return "", err
+	}
+	return id, s.push("/sys/"+productKey+"/"+deviceName+"/thing/"+path, payload)
+}
+
+// request sends a request to a device that was accounted already.
+func (s *Service) request(productKey, deviceName, path string, params json.RawMessage) (id string, err error) {
+	id = s.calls.nextID()
+	payload, err := s.envelope(path, params, id)
+	if err != nil {
 		return "", err
 	}
 	return id, s.push("/sys/"+productKey+"/"+deviceName+"/thing/"+path, payload)

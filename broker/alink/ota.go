@@ -35,11 +35,15 @@ var ErrNotSubscribed = errors.New("alink: the device has not subscribed to the t
 
 // Upgrade says what a device's firmware, or that of one of its modules, is to be, and tells the device when
 // that holds. The device is told again whenever it reports another version, and gets it when it asks, until
-// it reports the version that it is to have. The error is ErrNotSubscribed if it was not told now.
+// it reports the version that it is to have. The error is ErrNotSubscribed if it was not told now, and one that
+// IsTooLarge is true of if it cannot be kept.
 func (s *Service) Upgrade(productKey, deviceName string, f *Firmware) error {
 	d, err := s.opts.Registry.Device(productKey, deviceName)
 	if err != nil {
 		return err
+	}
+	if envelope.TooDeep(f.ExtData) {
+		return errTooDeep
 	}
 	if err := s.toDevice(&d); err != nil {
 		return err

@@ -130,13 +130,20 @@ func (s *Service) SetDesired(productKey, deviceName string, items map[string]jso
 	now = make(map[string]int64)
 	refused := false
 	err = in(s, &s.kept.desired, productKey, deviceName, func(all *map[string]Desired) bool {
+		n := len(*all)
 		for name := range items {
 			_, known := (*all)[name]
 			_, more := set[name]
+			switch {
+			case more && !known:
+				n++
+			case known && !more:
+				n--
+			}
 			v := versions[name]
-			refused = refused || v != 0 && v != (*all)[name].Version || more && !known && len(*all) >= mostProperties
+			refused = refused || v != 0 && v != (*all)[name].Version
 		}
-		if refused {
+		if refused = refused || n > max(mostProperties, len(*all)); refused {
 			return false
 		}
 		if *all == nil {
@@ -164,14 +171,34 @@ func (s *Service) SetDesired(productKey, deviceName string, items map[string]jso
 	return now, s.askDesired(productKey, deviceName, set), nil
 }
 
-// askDesired asks a device to set what is desired. It returns the id of the request, or nothing if there is none.
-func (s *Service) askDesired(productKey, deviceName string, set map[string]json.RawMessage) (id string) {
+// askDesired asks a device to set the named properties to what is desired of them by now. It returns the id of the
+// request, or nothing if there is none: what refuses it counts that, and the device can ask for what is desired.
+func (s *Service) askDesired(productKey, deviceName string, names map[string]json.RawMessage) (id string) {
+	d, err := s.opts.Registry.Device(productKey, deviceName)
+	if err != nil || s.toDevice(&d) != nil {
+		return ""
+	}
+	s.asking.Lock()
+	defer s.asking.Unlock()
+	all, err := s.Desired(productKey, deviceName)
+	if err != nil {
+		return ""
+	}
+	set := make(map[string]json.RawMessage)
+	for name := range names {
+		if now, more := all[name]; more {
+			set[name] = now.Value
+		}
+	}
+	if len(set) == 0 {
+		return "" // nothing of it is desired any more
+	}
 	params, err := envelope.Marshal(set)
 	if err == nil {
-		id, err = s.SetProperties(productKey, deviceName, params)
+		id, err = s.request(productKey, deviceName, setProperties, params)
 	}
 	if err != nil {
-		return "" // what refuses it counts that; the device can ask for what is desired
+		return ""
 	}
 	return id
 }

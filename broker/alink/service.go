@@ -67,6 +67,10 @@ type Service struct {
 	stats  Stats
 
 	shadowLimiter quota.Limiter
+
+	// asking is held while what is desired is read and sent to a device, so that it is sent in the order in which it
+	// was set. That waits for nobody.
+	asking sync.Mutex
 }
 
 // Stats counts requests; each field is added to atomically.

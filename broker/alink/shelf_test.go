@@ -166,3 +166,21 @@ func TestARecordThatCannotBeReadIsAsGoodAsNone(t *testing.T) {
 		}
 	}
 }
+
+// The same holds for what a server says of firmware.
+func TestFirmwareThatIsKeptCanBeReadAgain(t *testing.T) {
+	for _, levels := range []int{envelope.MaxDepth, 9_999} {
+		r := newRestarted(t)
+		err := r.service().Upgrade("pk", "dev1", &alink.Firmware{Version: "2", ExtData: json.RawMessage(nested(levels))})
+		if refused := alink.IsTooLarge(err); refused != (levels > envelope.MaxDepth) {
+			t.Errorf("%d levels: %v", levels, err)
+		}
+		out := new(answers)
+		s := r.service()
+		s.Use(out)
+		s.Intercept(nil, &packet.Publish{Topic: []byte("/sys/pk/dev1/thing/ota/firmware/get"), Payload: []byte(`{"id":"1","params":{}}`)})
+		if there := strings.Contains(out.lines[0], `"version":"2"`); there != (err == nil) {
+			t.Errorf("%d levels, %v: %.100s\n%s", levels, err, out.lines[0], &r.log)
+		}
+	}
+}

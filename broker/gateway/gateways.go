@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,6 +69,8 @@ type Service struct {
 	ledger *ledger.Ledger
 	broker Broker
 	ids    atomic.Uint32
+
+	refused atomic.Uint64 // requests
 
 	mu       sync.RWMutex // guards what follows, and the maps in a gateway
 	gateways map[Name]*gateway
@@ -247,8 +250,8 @@ func (s *Service) Disconnected(productKey, deviceName string) {
 	for _, n := range gone {
 		s.changed(n, g.name, false)
 	}
-	for _, n := range lost {
-		s.revoke(g.name, n)
+	if g != nil {
+		s.revoke(g.name, lost...)
 	}
 }
 
@@ -303,9 +306,11 @@ func (s *Service) Deleted(productKey, deviceName, iotID string) {
 	owner, through := s.owner[n], s.through[n]
 	var gone []Name
 	unbound := []string{iotID}
+	var elsewhere map[*gateway][]Name
 	g := s.gateways[n]
 	if g != nil {
 		gone = s.offline(g)
+		elsewhere = s.elsewhere(g, slices.Collect(maps.Keys(g.topology)))
 		for sub := range g.topology {
 			unbound = append(unbound, s.iotID(sub))
 		}
@@ -319,6 +324,7 @@ func (s *Service) Deleted(productKey, deviceName, iotID string) {
 	for _, sub := range gone {
 		s.changed(sub, n, false)
 	}
+	s.expel(elsewhere)
 	if owner != nil && s.opts.Notify != nil {
 		s.opts.Notify(Notice{Remove, owner.name, []Identified{{n, iotID}}}) // the registry does not know it any more
 	}

@@ -32,7 +32,7 @@ func (s *Service) register(g Name, params json.RawMessage) (envelope.Code, strin
 	if !s.mayRegister(g) {
 		return envelope.RequestError, notOfGateways, nil
 	}
-	list, code := readList[Name](params)
+	list, code := readNames(params)
 	if code != envelope.OK {
 		return code, "", nil
 	}

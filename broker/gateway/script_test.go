@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -28,7 +29,10 @@ type site struct {
 	*gateway.Service
 	registry *device.Registry
 	lines    []string
+	log      bytes.Buffer
+	passes   int    // over all subscriptions of a session
 	between  func() // called in a login between the signatures and the sessions
+	after    func() // called in a login when the sub-device is logged in and what follows from it is still to be done
 }
 
 func (s *site) note(format string, args ...any) {
@@ -46,11 +50,15 @@ func (s *site) Deliver(_ context.Context, key, topic string, payload []byte, _ b
 }
 
 func (s *site) Reauthorize(key string) int {
+	s.passes++
 	s.note("! %s: subscriptions asked about again", key)
 	return 0
 }
 func (s *site) Disconnect(key, why string) bool {
 	s.note("! %s: disconnected, %s", key, why)
+	if s.after != nil {
+		s.after()
+	}
 	return true
 }
 func (s *site) AddSubscription(key, filter string, qos byte) bool {
@@ -58,6 +66,7 @@ func (s *site) AddSubscription(key, filter string, qos byte) bool {
 	return true
 }
 func (s *site) RemoveSubscriptions(key string, which func(filter string) bool) int {
+	s.passes++
 	for _, n := range []string{"sub/dev1", "sub/dev2", "sub/dev3", "sub/dev4"} {
 		if which("/" + n + "/get") {
 			s.note("! %s: - everything of %s", key, n)
@@ -89,7 +98,7 @@ func start(t *testing.T) *site {
 	limits := quota.Platform()
 	limits.SubDevices = 3
 	s.Service = gateway.New(gateway.Options{
-		Registry: s.registry, Quantities: limits, Logger: slog.New(slog.DiscardHandler),
+		Registry: s.registry, Quantities: limits, Logger: slog.New(slog.NewTextHandler(&s.log, nil)),
 		Permissions: func(d *device.Device) *permission.Compiled {
 			if s.between != nil {
 				s.between()

@@ -38,7 +38,7 @@ func (s *Service) Intercept(from *broker.Principal, p *packet.Publish) bool {
 		r.Method = envelope.MethodOf(method)
 	}
 	if code != envelope.OK {
-		s.opts.Logger.Info("gateway request refused", "gateway", g.String(), "request", what, "code", int(code), "detail", message)
+		s.refuse(g, what, code, message)
 	}
 	if r.NoReply {
 		return true
@@ -53,6 +53,13 @@ func (s *Service) Intercept(from *broker.Principal, p *packet.Publish) bool {
 		s.publish(name+"_reply", answer)
 	})
 	return true
+}
+
+// refuse logs a request that was not done, sparsely.
+func (s *Service) refuse(g Name, what string, code envelope.Code, message string) {
+	if n := s.refused.Add(1); n&(n-1) == 0 {
+		s.opts.Logger.Info("gateway request refused", "gateway", g.String(), "request", what, "code", int(code), "detail", message, "count", n)
+	}
 }
 
 // handle does what is asked for.
@@ -73,16 +80,16 @@ func (s *Service) handle(g Name, what string, params json.RawMessage, auto bool)
 	case "thing/sub/unregister":
 		code, data = s.unregister(g, params)
 	case "thing/list/found":
-		list, bad := readList[Name](params)
+		list, bad := readNames(params)
 		if code = bad; bad == envelope.OK {
-			s.opts.Logger.Info("gateway found devices", "gateway", g.String(), "devices", len(list))
+			s.opts.Logger.Debug("gateway found devices", "gateway", g.String(), "devices", len(list))
 			s.notify(Found, g, list...)
 		}
 	case "combine/login", "combine/batch_login":
 		code, message, data = s.combineLogin(g, auto, what == "combine/batch_login", params)
 	case "combine/logout", "combine/batch_logout":
 		var list []Name
-		if list, code = readList[Name](params); code == envelope.OK {
+		if list, code = readNames(params); code == envelope.OK {
 			code, message = s.logout(g, list)
 			data = answerNames(list, what == "combine/batch_logout")
 		}

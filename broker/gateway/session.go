@@ -44,26 +44,27 @@ func (s *Service) login(g Name, auto bool, list []signed) (envelope.Code, string
 		}
 	}
 	through.auto = auto
-	type moved struct {
-		from  *gateway
-		name  Name
-		grant *permission.Compiled
-	}
-	var elsewhere []moved
+	elsewhere := make(map[*gateway][]Name)
 	through.setOnline(func(online map[Name]*permission.Compiled) {
 		for i := range list {
 			n := list[i].Name
 			if old := s.through[n]; old != nil && old != through {
-				elsewhere = append(elsewhere, moved{old, n, old.take(n)})
+				elsewhere[old] = append(elsewhere[old], n)
 			}
 			online[n] = grants[i]
 			s.through[n] = through
 		}
 	})
+	lost := make(map[*gateway][]*permission.Compiled)
+	for old, names := range elsewhere {
+		lost[old] = old.take(names)
+	}
 	s.mu.Unlock()
-	for _, m := range elsewhere {
-		s.withdraw(m.from, m.name, m.grant)
-		s.tell(m.from, m.name, envelope.SameDevice)
+	for old, names := range elsewhere {
+		s.withdraw(old, names, lost[old])
+		for _, n := range names {
+			s.tell(old, n, envelope.SameDevice)
+		}
 	}
 	key := s.opts.Key(g.ProductKey, g.DeviceName)
 	for i := range list {
@@ -79,12 +80,24 @@ func (s *Service) login(g Name, auto bool, list []signed) (envelope.Code, string
 				s.broker.AddSubscription(key, filter, 1)
 			}
 		}
+		if !s.isThrough(through, n) {
+			// Whoever has ended its session meanwhile took away what was there then, and has told of it.
+			s.withdraw(through, []Name{n}, grants[i:i+1])
+			continue
+		}
 		s.changed(n, g, true)
 	}
 	for i := range list {
 		s.recheck(through, list[i].Name)
 	}
 	return envelope.OK, ""
+}
+
+// isThrough reports whether a sub-device is logged in through a gateway.
+func (s *Service) isThrough(g *gateway, n Name) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.through[n] == g
 }
 
 // recheck logs a sub-device out again that was disabled or deleted while it logged in: who did so has not found it
@@ -122,55 +135,73 @@ func (s *Service) logout(g Name, list []Name) (envelope.Code, string) {
 		}
 	}
 	s.mu.Unlock()
-	for _, n := range list {
-		s.end(through, n, true)
-	}
+	s.endAll(through, list, true)
 	return envelope.OK, ""
 }
 
-// end takes a sub-device offline and the gateway's subscriptions to its topics away. It reports false if it
-// was not online through that gateway. announce says that its status is told: not if it has connected by
-// itself meanwhile.
+// end is endAll for one sub-device, and reports whether it was online through that gateway.
 func (s *Service) end(through *gateway, n Name, announce bool) bool {
+	return len(s.endAll(through, []Name{n}, announce)) > 0
+}
+
+// endAll takes sub-devices offline and the gateway's subscriptions to their topics away. It returns those that were
+// online through that gateway. announce says that their status is told: not of one that has connected by itself
+// meanwhile.
+func (s *Service) endAll(through *gateway, list []Name, announce bool) (ended []Name) {
 	s.mu.Lock()
-	if s.through[n] != through {
+	for _, n := range list {
+		if s.through[n] == through {
+			delete(s.through, n)
+			ended = append(ended, n)
+		}
+	}
+	if len(ended) == 0 {
 		s.mu.Unlock()
-		return false
+		return nil
 	}
-	delete(s.through, n)
-	grant := through.take(n)
+	grants := through.take(ended)
 	s.mu.Unlock()
-	s.withdraw(through, n, grant)
+	s.withdraw(through, ended, grants)
 	if announce {
-		s.changed(n, through.name, false)
+		for _, n := range ended {
+			s.changed(n, through.name, false)
+		}
 	}
-	return true
+	return ended
 }
 
-// take removes a sub-device from those that are logged in, and returns its permissions. Called with mu held.
-func (g *gateway) take(n Name) (grant *permission.Compiled) {
+// take removes sub-devices from those that are logged in, and returns their permissions. Called with mu held.
+func (g *gateway) take(list []Name) []*permission.Compiled {
+	grants := make([]*permission.Compiled, len(list))
 	g.setOnline(func(m map[Name]*permission.Compiled) {
-		grant = m[n]
-		delete(m, n)
+		for i, n := range list {
+			grants[i] = m[n]
+			delete(m, n)
+		}
 	})
-	return grant
+	return grants
 }
 
-// withdraw takes the subscriptions away that a gateway has for a sub-device which is not logged in any more.
-func (s *Service) withdraw(g *gateway, n Name, grant *permission.Compiled) {
+// withdraw takes the subscriptions away that a gateway has for sub-devices which are not logged in any more. A gateway
+// may have very many, so it goes over them once for all of the sub-devices.
+func (s *Service) withdraw(g *gateway, list []Name, grants []*permission.Compiled) {
 	key := s.opts.Key(g.name.ProductKey, g.name.DeviceName)
+	shared := map[string]bool{g.name.ProductKey: true} // the products of which others are there still
 	s.mu.RLock()
-	auto, shared := g.auto, n.ProductKey == g.name.ProductKey
+	auto := g.auto
 	if online := g.online.Load(); online != nil {
 		for other := range *online {
-			shared = shared || other.ProductKey == n.ProductKey
+			shared[other.ProductKey] = true
 		}
 	}
 	s.mu.RUnlock()
-	if auto && grant != nil {
-		for _, filter := range grant.AutoSubscriptions() {
+	for i, n := range list {
+		if !auto || grants[i] == nil {
+			continue
+		}
+		for _, filter := range grants[i].AutoSubscriptions() {
 			// The product's broadcasts may be others' as well.
-			if !shared || strings.Contains(filter, "/"+n.String()) {
+			if !shared[n.ProductKey] || strings.Contains(filter, "/"+n.String()) {
 				s.broker.RemoveSubscription(key, filter)
 			}
 		}
@@ -178,14 +209,37 @@ func (s *Service) withdraw(g *gateway, n Name, grant *permission.Compiled) {
 	s.broker.Reauthorize(key)
 }
 
-// revoke takes the subscriptions to a sub-device's topics away that a gateway has made when it was logged in through it.
-// A gateway that is not there keeps them with its session, since messages wait for its sub-devices as they do for
+// revoke takes the subscriptions to sub-devices' topics away that a gateway has made when they were logged in through
+// it. A gateway that is not there keeps them with its session, since messages wait for its sub-devices as they do for
 // itself, and would go on hearing of a device that is not its own any more. One that is there loses what it may not have
 // in withdraw.
-func (s *Service) revoke(g, n Name) {
+func (s *Service) revoke(g Name, subs ...Name) {
+	if len(subs) == 0 {
+		return
+	}
+	gone := make(map[Name]bool, len(subs))
+	for _, n := range subs {
+		gone[n] = true
+	}
 	s.broker.RemoveSubscriptions(s.opts.Key(g.ProductKey, g.DeviceName), func(filter string) bool {
 		t := permission.Classify([]byte(filter))
-		return string(t.ProductKey) == n.ProductKey && string(t.DeviceName) == n.DeviceName
+		return gone[Name{string(t.ProductKey), string(t.DeviceName)}]
+	})
+}
+
+// Settle takes the subscriptions away that a gateway's session has for devices which are not its own any more: those
+// that were deleted, or added by another gateway, just before the broker was killed or while none ran. It is called before
+// the first message.
+func (s *Service) Settle(productKey, deviceName string) {
+	g := Name{productKey, deviceName}
+	s.broker.RemoveSubscriptions(s.opts.Key(productKey, deviceName), func(filter string) bool {
+		t := permission.Classify([]byte(filter))
+		n := Name{string(t.ProductKey), string(t.DeviceName)}
+		if n.DeviceName == "" || n == g {
+			return false
+		}
+		owner, ok := s.Of(n)
+		return !ok || owner != g
 	})
 }
 

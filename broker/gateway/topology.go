@@ -95,11 +95,10 @@ func (s *Service) addTopology(g Name, params json.RawMessage) (envelope.Code, an
 	}
 	for old, subs := range before {
 		s.notify(Remove, old, subs...)
-		for _, n := range subs {
-			if through, online := s.Through(n.ProductKey, n.DeviceName); !online || through != old {
-				s.revoke(old, n)
-			}
-		}
+		s.revoke(old, slices.DeleteFunc(subs, func(n Name) bool {
+			through, online := s.Through(n.ProductKey, n.DeviceName)
+			return online && through == old
+		})...)
 	}
 	s.notify(Add, g, names...)
 	return envelope.OK, names
@@ -140,7 +139,7 @@ func (s *Service) bind(g Name, subs []Name) (before map[Name][]Name, code envelo
 
 // deleteTopology takes devices out of a gateway's topology; those that are logged in are logged out.
 func (s *Service) deleteTopology(g Name, params json.RawMessage) (envelope.Code, any) {
-	list, code := readList[Name](params)
+	list, code := readNames(params)
 	if code != envelope.OK {
 		return code, nil
 	}
@@ -168,28 +167,54 @@ func (s *Service) removeTopology(g Name, subs []Name, tell bool) error {
 		return nil
 	}
 	var removed []Name
+	var kept []string
+	seen := make(map[Name]bool)
 	for _, n := range subs {
-		if s.owner[n] != from {
-			continue
+		if s.owner[n] == from && !seen[n] {
+			seen[n] = true
+			removed = append(removed, n)
+			kept = append(kept, s.iotID(n))
 		}
-		if err := s.ledger.Delete(ledger.Topology, s.iotID(n)); err != nil {
-			s.mu.Unlock()
-			return err
-		}
-		s.unbind(n)
-		removed = append(removed, n)
 	}
+	if err := s.ledger.Delete(ledger.Topology, kept...); err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	for _, n := range removed {
+		s.unbind(n)
+	}
+	elsewhere := s.elsewhere(from, removed)
 	s.mu.Unlock()
 	s.notify(Remove, g, removed...)
-	for _, n := range subs {
-		if s.end(from, n, true) && tell {
+	for _, n := range s.endAll(from, subs, true) {
+		if tell {
 			s.tell(from, n, envelope.NoTopology)
 		}
 	}
-	for _, n := range removed {
-		s.revoke(g, n)
-	}
+	s.revoke(g, removed...)
+	s.expel(elsewhere)
 	return nil
+}
+
+// elsewhere finds those of the sub-devices that are logged in through another gateway than the one that had added them:
+// the one before it. Called with mu held.
+func (s *Service) elsewhere(owner *gateway, subs []Name) map[*gateway][]Name {
+	found := make(map[*gateway][]Name)
+	for _, n := range subs {
+		if through := s.through[n]; through != nil && through != owner {
+			found[through] = append(found[through], n)
+		}
+	}
+	return found
+}
+
+// expel logs sub-devices out that are in nobody's topology any more, and tells the gateways.
+func (s *Service) expel(elsewhere map[*gateway][]Name) {
+	for through, subs := range elsewhere {
+		for _, n := range s.endAll(through, subs, true) {
+			s.tell(through, n, envelope.NoTopology)
+		}
+	}
 }
 
 // tooMany reports whether a gateway has, or asks for, more than a limit of the table, where zero is none, and counts
@@ -255,6 +280,16 @@ func readList[T any](params json.RawMessage) ([]T, envelope.Code) {
 		return nil, envelope.ParamError
 	}
 	return []T{one}, envelope.OK
+}
+
+// readNames is readList for devices by their names, which all of them have: an empty object would be answered with
+// ten times its bytes.
+func readNames(params json.RawMessage) ([]Name, envelope.Code) {
+	list, code := readList[Name](params)
+	if slices.ContainsFunc(list, func(n Name) bool { return n.ProductKey == "" || n.DeviceName == "" }) {
+		return nil, envelope.ParamError
+	}
+	return list, code
 }
 
 func sorted(set map[Name]struct{}) []Name {

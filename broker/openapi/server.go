@@ -27,6 +27,8 @@ const (
 	maxBody = 1 << 20 // bytes; a payload of 256 KB is 342 KB in base64
 	// window is how far a request's timestamp may be from now, in either direction.
 	window = 15 * time.Minute
+	// answerWrite is how long a caller may take to take an answer.
+	answerWrite = 30 * time.Second
 )
 
 // Options configure a Server.
@@ -108,6 +110,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, action string, r
 		}
 	}
 	body, contentType := render(root, answer, asXML)
+	// The time that a server gives for a request may have gone by while a device was waited for, and it is not the
+	// caller who was slow. Not every ResponseWriter has deadlines.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerWrite))
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	w.Write(body)

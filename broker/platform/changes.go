@@ -7,6 +7,7 @@ import (
 
 	"sampan/broker"
 	"sampan/broker/device"
+	"sampan/broker/gateway"
 )
 
 // changes carries changes of the registry to the broker: a device that is disabled or deleted loses its
@@ -123,6 +124,37 @@ func (p *Platform) cut(c change) {
 		p.broker.Disconnect(key, "device disabled")
 	} else {
 		p.broker.Discard(key, "device deleted")
+	}
+}
+
+// discardLeftover ends the sessions of devices that were deleted while no broker ran, or just before it was killed: one
+// of the same name would get what waits there. Of gateways' sessions it takes away what is of devices that are not their
+// own any more. Sessions that are of no product here are left alone: they are of somebody else, such as a broker of the
+// open profile.
+func (p *Platform) discardLeftover() {
+	var left []string
+	var gateways []gateway.Name
+	p.broker.Clients(func(i broker.ClientInfo) bool {
+		pk, dn, ok := deviceOf(i.Key)
+		if !ok {
+			return true
+		}
+		switch d, err := p.registry.Device(pk, dn); {
+		case errors.Is(err, device.ErrNoDevice):
+			left = append(left, i.Key)
+		case err == nil && (d.Product().NodeType == device.Gateway || len(p.gateways.Topology(pk, dn)) > 0):
+			gateways = append(gateways, gateway.Name{ProductKey: pk, DeviceName: dn})
+		}
+		return true
+	})
+	for _, key := range left {
+		p.broker.Discard(key, "device deleted")
+	}
+	for _, g := range gateways {
+		p.gateways.Settle(g.ProductKey, g.DeviceName)
+	}
+	if len(left) > 0 {
+		p.opts.Logger.Info("sessions of deleted devices were discarded", "sessions", len(left))
 	}
 }
 

@@ -1,9 +1,11 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"time"
 
 	"sampan/broker"
@@ -98,8 +100,9 @@ func New(o Options) *Platform {
 	p.limiters.prepare(o.Quantities)
 	p.ids = rrpc.NewIDs(o.Clock)
 	p.calls = rrpc.New(rrpc.Options{
-		IDs:        p.ids,
-		MinTimeout: o.Quantities.RRPCTimeoutMin, MaxTimeout: o.Quantities.RRPCTimeoutMax,
+		IDs: p.ids,
+		// Zero, no limit in the table, would be a default there.
+		MinTimeout: cmp.Or(o.Quantities.RRPCTimeoutMin, 1), MaxTimeout: cmp.Or(o.Quantities.RRPCTimeoutMax, math.MaxInt64),
 		QoS: o.RRPCQoS, Logger: o.Logger, Clock: o.Clock,
 	})
 	p.gateways = gateway.New(gateway.Options{
@@ -170,6 +173,7 @@ func (p *Platform) Broker(o broker.Options) (*broker.Broker, error) {
 		p.alink.Watch(p.posted) // for as long as both live
 		p.alink.WatchAnswers(p.answered)
 	}
+	p.discardLeftover()
 	p.changes.start(p)
 	return b, nil
 }
@@ -202,8 +206,8 @@ func (p *Platform) SessionKey(productKey, deviceName string) string {
 func (p *Platform) Gateways() *gateway.Service { return p.gateways }
 
 // RRPC calls a device and returns its answer. The error tells by rrpc.CodeOf why there is none. topic is
-// empty for the system topics. A timeout of 0 is the longest there may be. The error is a *quota.Exceeded if
-// too many messages are sent to the device.
+// empty for the system topics. A timeout of 0 is the longest there may be; without a limit on it the call ends with
+// ctx. The error is a *quota.Exceeded if too many messages are sent to the device.
 func (p *Platform) RRPC(ctx context.Context, productKey, deviceName string, request []byte, topic string, timeout time.Duration) (rrpc.Answer, error) {
 	d, err := p.registry.Device(productKey, deviceName)
 	if err != nil {

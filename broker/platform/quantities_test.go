@@ -12,6 +12,7 @@ import (
 	"sampan/broker/brokertest"
 	"sampan/broker/platform"
 	"sampan/broker/quota"
+	"sampan/broker/rrpc"
 	"sampan/packet"
 )
 
@@ -75,6 +76,16 @@ func TestMessagesOfServersToADevice(t *testing.T) {
 	s.Clock.Advance(time.Second)
 	if err := s.Downlink(&d); err != nil {
 		t.Errorf("a second later: %v", err)
+	}
+}
+
+// Zero is no limit on the timeout of a call, and not another default.
+func TestTimeoutsOfCallsWithoutLimit(t *testing.T) {
+	s := start(t, with(func(q *quota.Limits) { q.RRPCTimeoutMin, q.RRPCTimeoutMax = 0, 0 }))
+	for _, timeout := range []time.Duration{time.Millisecond, time.Minute, 0} {
+		if _, err := s.RRPC(t.Context(), productKey, deviceName, nil, "", timeout); rrpc.CodeOf(err) != rrpc.Offline {
+			t.Errorf("%v: %v", timeout, err)
+		}
 	}
 }
 

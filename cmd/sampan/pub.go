@@ -76,14 +76,16 @@ seq 10 | sampan pub --topic numbers --qos 1 --lines`,
 
 func (p *publication) check(command *cobra.Command) error {
 	sources := 0
-	for _, name := range []string{"message", "file", "lines"} {
-		if command.Flags().Changed(name) {
+	for _, given := range []bool{command.Flags().Changed("message"), command.Flags().Changed("file"), p.lines} {
+		if given {
 			sources++
 		}
 	}
 	switch {
 	case p.topic == "":
 		return cli.Usagef(command, "--topic is missing")
+	case command.Flags().Changed("file") && p.file == "":
+		return cli.Usagef(command, "--file has no name: an empty message is --message ''")
 	case sources != 1:
 		return cli.Usagef(command, "use one of --message, --file and --lines")
 	case p.qos != 0 && p.qos != 1:

@@ -51,6 +51,8 @@ func (r *registry) open(ctx context.Context) (control.Caller, error) {
 			return nil, err
 		}
 		return control.API(r.api, r.keyID, r.keySecret)
+	case r.command.Flags().Changed("api"):
+		return nil, cli.Usagef(r.command, "--api has no address: write host:port, or leave it out to use the data directory")
 	case r.data == "":
 		return nil, cli.Usagef(r.command, "%s", noData)
 	case r.makes:

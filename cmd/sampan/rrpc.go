@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -45,6 +46,10 @@ sampan rrpc a1B2c3D4e5 dev1 hello --topic /a1B2c3D4e5/dev1/user/get --timeout 2s
 		RunE: func(command *cobra.Command, args []string) error {
 			if t := time.Duration(timeout); t < shortestCall || t > longestCall {
 				return cli.Usagef(command, "--timeout %s: the platform waits %s to %s", timeout, shortestCall, longestCall)
+			}
+			own := "/" + args[0] + "/" + args[1] + "/"
+			if command.Flags().Changed("topic") && (!strings.HasPrefix(strings.TrimPrefix(call.Topic, "/sys"), own) || strings.ContainsAny(call.Topic, "+#")) {
+				return cli.Usagef(command, "--topic %s: it is one of the device's own, without wildcards, such as %suser/get", call.Topic, own)
 			}
 			call.ProductKey, call.DeviceName, call.Payload = args[0], args[1], []byte(args[2])
 			call.Timeout = time.Duration(timeout)

@@ -1,6 +1,7 @@
 package triples
 
 import (
+	"bytes"
 	"strings"
 
 	"sampan/broker/device"
@@ -26,6 +27,21 @@ func header(fields []string) (c columns, isHeader bool) {
 		return columns{0, 1, 2, 3}, false
 	}
 	return c, true
+}
+
+// Heading reports whether a line names the columns, if it is the first of a file that is not blank, and whether it is
+// blank. Who cuts a file into several gives each of them the line that does.
+func Heading(line []byte) (names, blank bool) {
+	line = bytes.TrimSpace(bytes.TrimPrefix(line, []byte(byteOrderMark)))
+	if len(line) == 0 {
+		return false, true
+	}
+	fields, err := split(string(line), nil)
+	if err != nil {
+		return false, false
+	}
+	_, names = header(fields)
+	return names, false
 }
 
 // separators are what the words of a column's name may have between them. Making one takes 7 KB.

@@ -20,10 +20,13 @@ type lines struct {
 	number int // of the line that next has returned
 }
 
+// byteOrderMark may be the first character of a file.
+const byteOrderMark = "\xef\xbb\xbf"
+
 func newLines(file io.Reader) *lines {
 	l := &lines{in: bufio.NewReaderSize(file, longestLine)}
-	if mark, err := l.in.Peek(3); err == nil && string(mark) == "\xef\xbb\xbf" {
-		_, _ = l.in.Discard(3) // they are in the buffer
+	if mark, err := l.in.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
+		_, _ = l.in.Discard(len(byteOrderMark)) // they are in the buffer
 	}
 	return l
 }

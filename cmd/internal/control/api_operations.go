@@ -126,9 +126,9 @@ func (d apiDevice) device() Device {
 
 // createDevices makes devices one after the other: the API does not make several at once with an answer.
 func (a *api) createDevices(ctx context.Context, n NewDevices) ([]Device, error) {
-	names := n.Names
-	if len(names) == 0 {
-		names = make([]string, max(0, min(n.Count, mostDevices)))
+	names, err := n.named()
+	if err != nil {
+		return nil, err
 	}
 	var list []Device
 	for _, name := range names {
@@ -231,7 +231,16 @@ func (a *api) listTopics(ctx context.Context, n productName) ([]Topic, error) {
 	return list, nil
 }
 
+// deleteTopic first looks whether the topic category is the product's: the API asks for its id alone.
 func (a *api) deleteTopic(ctx context.Context, n topicName) (nothing, error) {
+	list, err := a.listTopics(ctx, productName{n.ProductKey})
+	if err != nil {
+		return nothing{}, err
+	}
+	id, err := strconv.ParseUint(n.ID, 10, 64)
+	if err != nil || !slices.ContainsFunc(list, func(t Topic) bool { return t.ID == strconv.FormatUint(id, 10) }) {
+		return nothing{}, fmt.Errorf("product %s has no topic category %s", n.ProductKey, n.ID)
+	}
 	return nothing{}, a.do(ctx, "DeleteProductTopic", map[string]string{"TopicId": n.ID}, &struct{}{})
 }
 

@@ -178,7 +178,7 @@ func TestListsAreLongerThanAPage(t *testing.T) {
 func TestImportTravelsInParts(t *testing.T) {
 	defer func(before int) { partBytes = before }(partBytes)
 	partBytes = 16 << 10
-	for _, heading := range []string{"", "deviceName,productKey,deviceSecret\n"} {
+	for _, heading := range []string{"", "deviceName,productKey,deviceSecret\n", "\xef\xbb\xbf\n \ndevice_name,Product Key,deviceSecret\n"} {
 		both(t, func(t *testing.T, c Caller) {
 			var file strings.Builder
 			file.WriteString(heading)

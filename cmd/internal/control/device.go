@@ -91,7 +91,8 @@ type NewDevices struct {
 // mostDevices bounds one call; more are made by import.
 const mostDevices = 10_000
 
-var deviceCreate = define("device.create", func(_ context.Context, b *Backend, n NewDevices) ([]Device, error) {
+// named are the names of the devices, empty ones where they are generated.
+func (n *NewDevices) named() ([]string, error) {
 	names := n.Names
 	if len(names) == 0 {
 		names = make([]string, max(0, min(n.Count, mostDevices+1)))
@@ -103,6 +104,14 @@ var deviceCreate = define("device.create", func(_ context.Context, b *Backend, n
 		return nil, fmt.Errorf("more than %d devices at once; import them instead", mostDevices)
 	case len(names) > 1 && (n.Secret != "" || n.Nickname != ""):
 		return nil, fmt.Errorf("a secret and a nickname are for one device")
+	}
+	return names, nil
+}
+
+var deviceCreate = define("device.create", func(_ context.Context, b *Backend, n NewDevices) ([]Device, error) {
+	names, err := n.named()
+	if err != nil {
+		return nil, err
 	}
 	specs := make([]device.DeviceSpec, len(names))
 	for i, name := range names {

@@ -76,8 +76,12 @@ func Import(ctx context.Context, c Caller, file io.Reader, replace bool) (Import
 			end = err != nil
 			if len(text) > 0 {
 				line++
-				names := first && bytes.Contains(bytes.ToLower(text), []byte("devicename"))
-				first = false
+				names := false
+				if first {
+					var blank bool
+					names, blank = triples.Heading(text)
+					first = blank
+				}
 				if !utf8.Valid(text) {
 					if names {
 						return total, fmt.Errorf("line %d %s", line, notUTF8)

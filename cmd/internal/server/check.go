@@ -3,7 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,6 +25,7 @@ func (s *Settings) Check() error {
 		p.add("cert and key belong together: one of them is missing")
 	}
 	s.checkListeners(&p)
+	s.checkAddresses(&p)
 	if s.Cert == "" && (s.ClientCA != "" || len(s.CRL) > 0 || s.RequireClientCert) {
 		p.add("client-ca, crl and require-client-cert are about TLS, which needs cert and key")
 	}
@@ -44,11 +45,6 @@ func (s *Settings) checkListeners(p *problems) {
 	if len(s.Listen.URLs) == 0 {
 		p.add("listen: without a listener nobody can connect")
 	}
-	for i, u := range s.Listen.URLs {
-		if slices.ContainsFunc(s.Listen.URLs[:i], func(before address.URL) bool { return before.Port != 0 && before.HostPort() == u.HostPort() }) {
-			p.add("listen: %s is named twice", u.HostPort())
-		}
-	}
 	for _, u := range s.Listen.URLs {
 		if u.Plain() && !u.Loopback() && !s.AllowPlain {
 			encrypted := "use mqtts://, wss:// or psk://"
@@ -64,6 +60,38 @@ func (s *Settings) checkListeners(p *problems) {
 			p.add("listen: %s has keys made of the devices' secrets, and the open profile has no devices", u)
 		case len(s.levels(u.Scheme, u.Levels())) == 0:
 			p.add("listen: nobody can come in by %s: %s", u, s.why(u.Levels()[0]))
+		}
+	}
+}
+
+// checkAddresses finds addresses at which two are to listen.
+func (s *Settings) checkAddresses(p *problems) {
+	taken := map[string]string{} // the setting that has an address
+	take := func(setting, at string) {
+		switch by := taken[at]; by {
+		case "":
+			taken[at] = setting
+		case setting:
+			p.add("%s: %s is named twice", setting, at)
+		default:
+			p.add("%s: %s is that of %s already: give it another port", setting, at, by)
+		}
+	}
+	for _, u := range s.Listen.URLs {
+		switch {
+		case u.Scheme.Socket() && u.Path != "":
+			take("listen", filepath.Clean(u.Path))
+		case u.Port != 0:
+			take("listen", u.HostPort())
+		}
+	}
+	for _, h := range []struct {
+		setting string
+		at      address.HTTP
+		off     bool
+	}{{"api", s.API, s.open()}, {"metrics", s.Metrics, false}, {"health", s.Health, false}} {
+		if at := h.at.HostPort(); at != "" && !h.off && !strings.HasSuffix(at, ":0") {
+			take(h.setting, at)
 		}
 	}
 }
