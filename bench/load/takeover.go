@@ -55,7 +55,7 @@ type takeover struct {
 
 func (t *taker) run(now int64) (next int64, more bool) {
 	l := t.lane
-	for !t.over() && t.next <= now {
+	for n := 0; !t.over() && t.next <= now && n < len(t.turns); n++ {
 		asked := t.next
 		t.next += int64(t.period)
 		cl := t.turns[t.turn]
