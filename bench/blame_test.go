@@ -120,3 +120,34 @@ func TestSlowBrokerIsNoBottleneck(t *testing.T) {
 	s.Rate = 300
 	slow(s, fake.Behaviour{}, nil)
 }
+
+// Lost counts deliveries: a PUBACK that does not come is a fault, and no message.
+func TestLostAreDeliveries(t *testing.T) {
+	s := small(scenario.Fanout)
+	s.QoS, s.Subscribers = 1, 1
+	third := func(n int, right []byte) []byte {
+		if n == 3 {
+			return nil
+		}
+		return right
+	}
+	for _, c := range []struct {
+		b    fake.Behaviour
+		want uint64
+	}{
+		{fake.Behaviour{Puback: third}, 0},
+		{fake.Behaviour{Deliver: third}, 1},
+		{fake.Behaviour{Puback: third, Deliver: third}, 1},
+	} {
+		r, err := try(t, s, c.b)
+		if !errors.Is(err, fault.Lost) {
+			t.Errorf("error %v", err)
+		}
+		if got := r.Rounds[0].Lost; got != c.want {
+			t.Errorf("%d deliveries lost, want %d: %v", got, c.want, err)
+		}
+		if got := r.limit(time.Hour, err); got != "loss" {
+			t.Errorf("limit %q, want loss", got)
+		}
+	}
+}

@@ -234,11 +234,7 @@ func (r *round) finish() {
 	last := r.after()
 	m.Counters = last.Counters
 	m.Faults = r.engine.Faults()
-	for _, f := range m.Faults {
-		if f.Kind == fault.Lost {
-			m.Lost = f.Count
-		}
-	}
+	m.Lost = r.engine.Lost()
 	for i := range m.Phases {
 		p := &m.Phases[i]
 		if why := p.bottleneck(&r.Scenario); why != "" && m.Bottleneck == "" && !r.trusting {

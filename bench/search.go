@@ -139,7 +139,7 @@ func (h *Highest) try(ctx context.Context, cfg Config, rate float64, bound time.
 
 // limit tells why a step is bad; empty if it is good.
 func (r *Result) limit(bound time.Duration, err error) string {
-	lost := false
+	lost := errors.Is(err, fault.Lost)
 	for i := range r.Rounds {
 		lost = lost || r.Rounds[i].Lost > 0
 	}
