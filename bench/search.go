@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"sampan/bench/fault"
+	"sampan/bench/scenario"
 )
 
 // Bound is what Search looks for.
 type Bound struct {
-	// P99 is what the 99th percentile of the latency may be at most.
+	// P99 is what the 99th percentile of the latency may be at most: that of
+	// messages, in Connect of the CONNACK and in Churn of the whole cycle.
 	P99 time.Duration
 	// From is the rate of the first step. 0: that of the scenario.
 	From float64
@@ -28,6 +30,9 @@ type Highest struct {
 	Schema int     `json:"schema"`
 	Target string  `json:"target"`
 	P99    float64 `json:"p99_bound_us"`
+	// Bounded names the figures that P99 is about, without "_p99": "latency",
+	// "connect" or "cycle".
+	Bounded string `json:"bounded"`
 	// Rate is the highest good rate, 0 if none was; messages (or connections)
 	// a second.
 	Rate float64 `json:"rate_per_second"`
@@ -73,6 +78,8 @@ func Search(ctx context.Context, cfg Config, b Bound) (*Highest, error) {
 		return nil, errors.New("bench: a search needs a bound on the latency")
 	case b.From < 0 || b.Most < 0 || b.Precision < 0:
 		return nil, errors.New("bench: a search has no negative rates")
+	case bounded(cfg.Scenario.Kind) == "":
+		return nil, fmt.Errorf("bench: scenario %s has no latency that a rate has to do with; nothing to search for", cfg.Scenario.Name)
 	}
 	if b.From == 0 {
 		b.From = cfg.Scenario.Rate
@@ -86,7 +93,7 @@ func Search(ctx context.Context, cfg Config, b Bound) (*Highest, error) {
 	if b.From == 0 {
 		return nil, errors.New("bench: a search needs a rate to begin with")
 	}
-	h := &Highest{Schema: Schema, Target: cfg.Target.name(), P99: microseconds(b.P99)}
+	h := &Highest{Schema: Schema, Target: cfg.Target.name(), P99: microseconds(b.P99), Bounded: bounded(cfg.Scenario.Kind)}
 	good, bad := 0.0, math.Inf(1)
 	unjudged := 0 // steps, one after the other, of which only the generator is known
 	for rate := min(b.From, b.Most); ; {
@@ -123,6 +130,20 @@ func Search(ctx context.Context, cfg Config, b Bound) (*Highest, error) {
 	}
 }
 
+// bounded names the latency of which a search has the p99 bounded: of that for
+// which the scenario has a rate. Empty: there is none.
+func bounded(kind scenario.Kind) string {
+	switch kind {
+	case scenario.Connect:
+		return "connect"
+	case scenario.Churn:
+		return "cycle" // its messages are sent when all is ready for them
+	case scenario.Idle, scenario.Offline:
+		return ""
+	}
+	return "latency"
+}
+
 // try measures one rate.
 func (h *Highest) try(ctx context.Context, cfg Config, rate float64, bound time.Duration) (Step, error) {
 	cfg.Scenario.Rate = rate
@@ -151,11 +172,7 @@ func (r *Result) limit(bound time.Duration, err error) string {
 	case err != nil:
 		return "fault"
 	}
-	name := "latency_p99"
-	p99, ok := r.Figure(name)
-	if !ok {
-		p99, ok = r.Figure("connect_p99")
-	}
+	p99, ok := r.Figure(bounded(r.Scenario.Kind) + "_p99")
 	for i := range r.Rounds {
 		if p := r.Rounds[i].Main(); p != nil && float64(p.Counters.Backlog) > backlogAllowed*float64(p.Counters.Sent) {
 			return "backlog"

@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"sampan/bench/fault"
+	"sampan/bench/internal/fake"
+	"sampan/bench/scenario"
+	"sampan/packet"
 )
 
 // A rate at which this machine has no ports left is not one that the broker
@@ -18,6 +21,36 @@ func TestLimitOfThisMachine(t *testing.T) {
 		r := &Result{Rounds: []Measurement{{Faults: faults[:n]}}}
 		if got := r.limit(time.Hour, fault.Join(faults[:n])); got != want {
 			t.Errorf("%v: limit %q, want %q", fault.Join(faults[:n]), got, want)
+		}
+	}
+}
+
+// What a search for the highest rate of connections bounds is how long they take, and not how fast the message is
+// that they send once they are there.
+func TestSearchOfConnections(t *testing.T) {
+	slow := fake.Behaviour{Connack: func(_ *packet.Connect, right []byte) []byte {
+		time.Sleep(20 * time.Millisecond)
+		return right
+	}}
+	for _, kind := range []scenario.Kind{scenario.Churn, scenario.Connect} {
+		s, want := small(kind), map[scenario.Kind]string{scenario.Churn: "cycle", scenario.Connect: "connect"}[kind]
+		s.Rate, s.Window = 40, 0
+		cfg := Config{Scenario: s, Target: Target{Addr: fake.Start(t, slow).Addr}, trusting: true}
+		h, err := Search(t.Context(), cfg, Bound{P99: 15 * time.Millisecond, From: 4})
+		if err != nil || h.Rate != 0 || h.Limit != "latency" || h.Bounded != want {
+			t.Errorf("%s: %v/s, limit %s, %v", kind, h.Rate, h.Limit, err)
+		}
+		if f, ok := h.Steps[0].Result.Figure(want + "_p99"); !ok || f.Median < 15_000 {
+			t.Errorf("%s: %s_p99 %v", kind, want, f)
+		}
+	}
+}
+
+// A search needs a latency that a rate has to do with.
+func TestSearchRefuses(t *testing.T) {
+	for _, kind := range []scenario.Kind{scenario.Idle, scenario.Offline} {
+		if _, err := Search(t.Context(), Config{Scenario: small(kind), Target: Target{Addr: "127.0.0.1:1"}}, Bound{P99: time.Second, From: 1}); err == nil {
+			t.Errorf("%s was taken", kind)
 		}
 	}
 }

@@ -226,8 +226,8 @@ var stepHead = []string{"p50", "p99", "p99.9", ""}
 func stepRows(h *bench.Highest) (rows [][]string) {
 	for _, s := range h.Steps {
 		cells := []string{short(s.Rate) + "/s"}
-		for _, name := range []string{"latency_p50", "latency_p99", "latency_p99.9"} {
-			if f, ok := s.Result.Figure(name); ok {
+		for _, q := range []string{"_p50", "_p99", "_p99.9"} {
+			if f, ok := s.Result.Figure(bounded(h) + q); ok {
 				cells = append(cells, value(f.Median, f.Unit))
 			} else {
 				cells = append(cells, "-")
@@ -236,6 +236,18 @@ func stepRows(h *bench.Highest) (rows [][]string) {
 		rows = append(rows, append(cells, cmp.Or(s.Limit, "good")))
 	}
 	return rows
+}
+
+// bounded names the figures that a search has bounded.
+func bounded(h *bench.Highest) string { return cmp.Or(h.Bounded, "latency") }
+
+// sought is what a search looks for.
+func sought(h *bench.Highest) string {
+	of := ""
+	if b := bounded(h); b != "latency" {
+		of = b + " "
+	}
+	return fmt.Sprintf("%s: highest rate with %sp99 within %s", h.Target, of, value(h.P99, "µs"))
 }
 
 // outcome says in a sentence what a search found.
@@ -253,7 +265,7 @@ func outcome(h *bench.Highest) string {
 
 // search writes a search's steps.
 func (t *table) search(h *bench.Highest) {
-	t.line("%s: highest rate with p99 within %s", h.Target, value(h.P99, "µs"))
+	t.line("%s", sought(h))
 	t.line("")
 	columns := tabwriter.NewWriter(t.to, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(columns, "rate\t"+strings.Join(stepHead, "\t")+"\t")
