@@ -3,6 +3,8 @@ package bench
 import (
 	"context"
 	"errors"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,5 +151,47 @@ func TestLostAreDeliveries(t *testing.T) {
 		if got := r.limit(time.Hour, err); got != "loss" {
 			t.Errorf("limit %q, want loss", got)
 		}
+	}
+}
+
+// A round that was interrupted says so, and has no part in what several rounds gave.
+func TestInterruptedIsNoRound(t *testing.T) {
+	s := small(scenario.Fanout)
+	s.Rate, s.Window, s.Warmup, s.Cooldown, s.Duration = 0, 5, 0, 0, time.Second
+	// cut is a broker whose user gives up in the middle of a round.
+	cut := func(round int64) (addr string, ctx context.Context) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var connects atomic.Int64
+		return fake.Start(t, fake.Behaviour{
+			Connack: func(_ *packet.Connect, right []byte) []byte { connects.Add(1); return right },
+			Deliver: func(n int, right []byte) []byte {
+				if n == 100 && connects.Load() > (round-1)*int64(s.Subscribers+s.Publishers) {
+					cancel()
+				}
+				return right
+			},
+		}).Addr, ctx
+	}
+
+	addr, ctx := cut(1)
+	r, err := Run(ctx, Config{Scenario: s, Target: Target{Addr: addr}, trusting: true})
+	if !errors.Is(err, context.Canceled) || len(r.Rounds) != 1 || len(r.Summary) == 0 {
+		t.Fatalf("%v: %+v", err, r)
+	}
+	if notes := r.Rounds[0].Notes; len(notes) != 1 || !strings.Contains(notes[0], "interrupted") {
+		t.Errorf("a single round is told with %q", notes)
+	}
+
+	addr, ctx = cut(2)
+	r, err = Run(ctx, Config{Scenario: s, Target: Target{Addr: addr}, Repeats: 2, trusting: true})
+	if f, _ := r.Figure("deliveries_per_second"); !errors.Is(err, context.Canceled) || f.N != 1 {
+		t.Errorf("%v: figures of %d rounds, want the one that is whole", err, f.N)
+	}
+
+	addr, ctx = cut(1)
+	c, err := Compare(ctx, Config{Scenario: s, trusting: true},
+		Target{Name: "a", Addr: fake.Start(t, fake.Behaviour{}).Addr}, Target{Name: "b", Addr: addr})
+	if !errors.Is(err, context.Canceled) || len(c.Ratios) > 0 {
+		t.Errorf("%v: a whole round is compared with one that was interrupted: %v", err, c.Ratios)
 	}
 }

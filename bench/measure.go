@@ -79,6 +79,10 @@ func measure(ctx context.Context, cfg *Config, number, rounds int) (Measurement,
 	err := r.run(ctx)
 	r.finish()
 	if ctx.Err() != nil {
+		if p := r.result.Main(); p != nil {
+			r.result.Notes = append(r.result.Notes, fmt.Sprintf("interrupted after %v of %s",
+				time.Duration(p.Seconds*float64(time.Second)).Round(time.Millisecond), p.Name))
+		}
 		return r.result, ctx.Err()
 	}
 	if r.cut && r.result.Err == "" {
@@ -90,6 +94,10 @@ func measure(ctx context.Context, cfg *Config, number, rounds int) (Measurement,
 	}
 	return r.result, nil
 }
+
+// errInterrupted is the error of a round that the user has ended beside whole
+// ones.
+var errInterrupted = errors.New("interrupted, while others are whole")
 
 // errCut is the error of a round without a fault that counts.
 var errCut = errors.New("the load has come to a halt: nothing moved any more while something was to come")

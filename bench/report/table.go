@@ -136,9 +136,14 @@ func (t *table) group(g *group) {
 
 // rounds says how often was measured.
 func rounds(g *group) string {
-	n := len(g.results[0].Rounds)
+	n := 0
+	for i := range g.results[0].Rounds {
+		if g.results[0].Rounds[i].Err == "" {
+			n++
+		}
+	}
 	s := &g.results[0].Scenario
-	if n == 1 {
+	if n <= 1 {
 		return fmt.Sprintf("one round of %v after %v of warm-up", s.Duration, s.Warmup)
 	}
 	return fmt.Sprintf("median of %d rounds of %v after %v of warm-up", n, s.Duration, s.Warmup)
