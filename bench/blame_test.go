@@ -195,3 +195,46 @@ func TestInterruptedIsNoRound(t *testing.T) {
 		t.Errorf("%v: a whole round is compared with one that was interrupted: %v", err, c.Ratios)
 	}
 }
+
+// What was due and never sent, because the broker took no more, is in no latency: the result says so.
+func TestUnsentIsTold(t *testing.T) {
+	s := small(scenario.Fanout)
+	s.QoS, s.Subscribers, s.Publishers, s.Rate, s.Warmup, s.Cooldown = 1, 1, 1, 2000, 0, 0
+	blocks := fake.Behaviour{Puback: func(n int, right []byte) []byte {
+		if n == 100 {
+			time.Sleep(400 * time.Millisecond)
+		}
+		return right
+	}}
+	for name, c := range map[string]struct {
+		b    fake.Behaviour
+		want bool
+	}{
+		"a right broker":         {fake.Behaviour{}, false},
+		"a broker that is stuck": {blocks, true},
+	} {
+		r, err := try(t, s, c.b, func(c *Config) { c.Load.Inflight = 50 })
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := strings.Join(r.Rounds[0].Notes, "; ")
+		if strings.Contains(told, "never sent") != c.want {
+			t.Errorf("%s: notes %q", name, told)
+		}
+	}
+}
+
+// The same holds for calls.
+func TestUnmadeCallsAreTold(t *testing.T) {
+	s := small(scenario.RRPC)
+	s.Clients, s.Rate, s.Window, s.Warmup, s.Cooldown = 1, 1000, 1, 0, 0
+	r, err := try(t, s, fake.Behaviour{}, func(c *Config) {
+		c.Call = func(_ context.Context, _ load.Credentials, payload []byte) ([]byte, error) {
+			time.Sleep(20 * time.Millisecond)
+			return payload, nil
+		}
+	})
+	if err != nil || !strings.Contains(strings.Join(r.Rounds[0].Notes, "; "), "never sent") {
+		t.Errorf("%v, notes %q", err, r.Rounds[0].Notes)
+	}
+}

@@ -16,6 +16,9 @@ func (r *round) run(ctx context.Context) error {
 		err = r.drive(ctx)
 	}
 	r.cut = errors.Is(err, load.ErrAborted)
+	if err == nil {
+		r.giveUp()
+	}
 	r.engine.Halt()
 	r.while(ctx, "settle", func(ctx context.Context) error {
 		r.engine.Settle(ctx)
@@ -182,7 +185,16 @@ func (r *round) rrpc(ctx context.Context, pace load.Pace) error {
 	if err != nil {
 		return err
 	}
-	return r.steady(ctx, "calls", delivered)
+	err = r.steady(ctx, "calls", delivered)
+	r.giveUp()
+	return err
+}
+
+// giveUp counts what an open load has due when it ends, and could not send.
+func (r *round) giveUp() {
+	if r.Scenario.Rate > 0 {
+		r.unsent = max(r.unsent, r.engine.Glance(nil).Backlog)
+	}
 }
 
 // offline measures the queueing of messages for clients that are away, and

@@ -30,6 +30,7 @@ type round struct {
 	broker   *proc.Group // nil: not known
 	self     *proc.Group
 	cut      bool       // the load ended before its time
+	unsent   uint64     // messages or calls that were due at the end and given up
 	unloaded proc.Usage // of the broker, before the first connection
 	began    time.Time
 	series   window      // since the last point of the series
@@ -248,6 +249,10 @@ func (r *round) finish() {
 		if why := p.bottleneck(&r.Scenario); why != "" && m.Bottleneck == "" && !r.trusting {
 			m.Bottleneck = why
 		}
+	}
+	if r.unsent > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("%d of %d messages that were due were never sent, because the broker took no more: no latency tells of them",
+			r.unsent, r.unsent+m.Counters.Sent))
 	}
 	counted := m.counted(&r.Scenario, r.LossAllowed)
 	if err := fault.Join(counted); err != nil {
