@@ -238,3 +238,17 @@ func TestUnmadeCallsAreTold(t *testing.T) {
 		t.Errorf("%v, notes %q", err, r.Rounds[0].Notes)
 	}
 }
+
+// A queue that is filled at a rate is drained without one, and while it is filled nobody receives.
+func TestOfflineAtARate(t *testing.T) {
+	s := small(scenario.Offline)
+	s.Rate = 2000
+	for _, name := range []string{"queue", "drain"} {
+		p := Phase{Name: name, Seconds: 1, Times: load.NewTimes()}
+		p.Times.Lag.Record(5 * time.Millisecond)
+		p.Times.Ack.Record(500 * time.Millisecond)
+		if why := p.bottleneck(&s); why != "" {
+			t.Errorf("%s: %s", name, why)
+		}
+	}
+}
