@@ -252,3 +252,54 @@ func TestOfflineAtARate(t *testing.T) {
 		}
 	}
 }
+
+// A run leaves no session behind, with what is queued in it, however it ends.
+func TestNoSessionsAreLeft(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind scenario.Kind
+		b    fake.Behaviour
+		want error
+	}{
+		"whole": {scenario.Offline, fake.Behaviour{}, nil},
+		"wrong": {scenario.Offline, fake.Behaviour{Puback: func(n int, right []byte) []byte {
+			if n == 50 {
+				return []byte{0x20, 2, 0, 0}
+			}
+			return right
+		}}, fault.Violation},
+		"lossy": {scenario.Takeover, fake.Behaviour{Puback: func(n int, right []byte) []byte {
+			if n == 3 {
+				return nil
+			}
+			return right
+		}}, fault.Lost},
+		"interrupted": {scenario.Offline, fake.Behaviour{}, context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := small(c.kind)
+			s.Subscribers = 3
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if c.want == context.Canceled {
+				c.b.Puback = func(n int, right []byte) []byte {
+					if n == 50 {
+						cancel()
+						return nil
+					}
+					return right
+				}
+			}
+			b := fake.Start(t, c.b)
+			cfg := Config{Scenario: s, Target: Target{Addr: b.Addr}, trusting: true}
+			cfg.Load.StallTime = 300 * time.Millisecond
+			if _, err := Run(ctx, cfg); !errors.Is(err, c.want) {
+				t.Errorf("error %v", err)
+			}
+			for start := time.Now(); b.Sessions() > 0; time.Sleep(time.Millisecond) {
+				if time.Since(start) > 5*time.Second {
+					t.Fatalf("%d sessions are left", b.Sessions())
+				}
+			}
+		})
+	}
+}

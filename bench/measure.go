@@ -25,6 +25,7 @@ type round struct {
 	name     string // of the target
 	round    int    // from 1
 	rounds   int
+	options  load.Options // of the engine
 	engine   *load.Engine
 	identity func(client int) load.Credentials
 	broker   *proc.Group // nil: not known
@@ -127,7 +128,7 @@ func (r *round) prepare(addr string) error {
 	if err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
-	r.engine = engine
+	r.options, r.engine = o, engine
 	return nil
 }
 
