@@ -418,6 +418,36 @@ func TestRRPCThroughAFunction(t *testing.T) {
 	}
 }
 
+// TestCallsThatBeginLate: that is the generator's lag, unless it waits for
+// answers.
+func TestCallsThatBeginLate(t *testing.T) {
+	const each = 200
+	for name, c := range map[string]struct {
+		takes time.Duration
+		rate  float64
+		want  bool
+	}{
+		"prompt answers": {0, 1000, true},
+		"late answers":   {time.Millisecond, 1e9, false},
+	} {
+		e, ctx := connected(t, rrpc(1), Options{Addr: fake.Start(t, fake.Behaviour{}).Addr, Lanes: 1})
+		e.Measure(time.Hour)
+		before := e.Sample(nil).At
+		if err := e.Call(ctx, Pace{Rate: c.rate, Window: 10, Each: each}, func(_ context.Context, _ int, payload []byte) ([]byte, error) {
+			time.Sleep(c.takes)
+			return payload, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		s := finish(t, ctx, e, each)
+		// The lane looks at its own lag every 10 ms, too.
+		own := uint64(2*(s.At-before)/guardPeriod) + 2
+		if got := s.Measured.Lag.Count(); got > own != c.want {
+			t.Errorf("%s: %d lags, at most %d of them the lane's own", name, got, own)
+		}
+	}
+}
+
 func TestPublishThroughAFunction(t *testing.T) {
 	b := fake.Start(t, fake.Behaviour{})
 	p := fanout(4, 0)
