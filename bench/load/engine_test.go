@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"sampan/bench/hist"
 	"sampan/bench/internal/fake"
+	"sampan/packet"
 )
 
 // patience bounds every wait of these tests; nothing waits that long unless
@@ -556,6 +558,10 @@ func TestNewRefuses(t *testing.T) {
 		"QoS 2":           {change: func(p *Plan) { p.Streams[0].QoS = 2 }},
 		"raised QoS":      {change: func(p *Plan) { p.Streams[0].QoS = 0 }},
 		"no function":     {change: func(p *Plan) { p.Streams[0].From, p.Streams[0].QoS = -1, 0 }},
+		"long payload":    {change: func(p *Plan) { p.Streams[0].Size = packet.MaxRemaining - 3 }},
+		"long topic":      {change: func(p *Plan) { p.Streams[0].Topic = strings.Repeat("a", 65_536) }},
+		"wildcard":        {change: func(p *Plan) { p.Streams[0].Topic = "t/+" }},
+		"filter":          {change: func(p *Plan) { p.Clients[0].Filters[0] = "t/#/a" }},
 		"no topic":        {change: func(p *Plan) { p.Streams[0].Topic = "" }},
 		"function, QoS 1": {change: func(p *Plan) { p.Streams[0].From = -1 }},
 	} {
