@@ -37,7 +37,7 @@ type Highest struct {
 	// a second.
 	Rate float64 `json:"rate_per_second"`
 	// Limit says what held the next rate up: "latency", "loss", "backlog",
-	// "fault", "generator" or "most".
+	// "fault", "generator" or "most"; or that there was none: "interrupted".
 	Limit string `json:"limit"`
 	// Steps are all rates that were tried, in order.
 	Steps []Step `json:"steps"`
@@ -60,13 +60,15 @@ const (
 	// bottleneck the search ends if none was good: the machine has other work.
 	unjudgedAllowed = 4
 	limitGenerator  = "generator"
+	// limitInterrupted is the Limit of a search that was not carried to its end.
+	limitInterrupted = "interrupted"
 	// backlogAllowed is the share of a step's messages that may be waiting in
 	// the generator at its end because the broker takes no more.
 	backlogAllowed = 0.01
 )
 
 // Search finds the highest rate at which cfg.Scenario, as an open load, keeps
-// a bound on its latency and loses nothing: it doubles the rate until a step is
+// a bound on its latency and loses no more than cfg.LossAllowed: it doubles the rate until a step is
 // bad, or halves it until one is good, and then halves the distance. A step
 // in which the generator was the bottleneck ends the search upwards: Limit
 // then is "generator", and the broker can do more than Rate. The error is that
@@ -99,6 +101,7 @@ func Search(ctx context.Context, cfg Config, b Bound) (*Highest, error) {
 	for rate := min(b.From, b.Most); ; {
 		step, err := h.try(ctx, cfg, rate, b.P99)
 		if err != nil {
+			h.Limit = limitInterrupted
 			return h, err
 		}
 		if step.Good {
@@ -160,14 +163,10 @@ func (h *Highest) try(ctx context.Context, cfg Config, rate float64, bound time.
 
 // limit tells why a step is bad; empty if it is good.
 func (r *Result) limit(bound time.Duration, err error) string {
-	lost := errors.Is(err, fault.Lost)
-	for i := range r.Rounds {
-		lost = lost || r.Rounds[i].Lost > 0
-	}
 	switch {
 	case errors.Is(err, fault.Exhausted):
 		return limitGenerator
-	case lost:
+	case errors.Is(err, fault.Lost):
 		return "loss"
 	case err != nil:
 		return "fault"

@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -51,6 +53,49 @@ func TestSearchRefuses(t *testing.T) {
 	for _, kind := range []scenario.Kind{scenario.Idle, scenario.Offline} {
 		if _, err := Search(t.Context(), Config{Scenario: small(kind), Target: Target{Addr: "127.0.0.1:1"}}, Bound{P99: time.Second, From: 1}); err == nil {
 			t.Errorf("%s was taken", kind)
+		}
+	}
+}
+
+// What may be lost without an error does not end a search.
+func TestSearchAllowsLoss(t *testing.T) {
+	s := small(scenario.Fanout)
+	s.Subscribers, s.Rate = 1, 100
+	lossy := fake.Start(t, fake.Behaviour{Deliver: func(n int, right []byte) []byte {
+		if n == 7 {
+			return nil
+		}
+		return right
+	}})
+	for allowed, want := range map[float64]string{0: "loss", 0.5: "most"} {
+		cfg := Config{Scenario: s, Target: Target{Addr: lossy.Addr}, trusting: true, LossAllowed: allowed}
+		cfg.Load.StallTime = 200 * time.Millisecond
+		h, err := Search(t.Context(), cfg, Bound{P99: time.Minute, Most: 100, Precision: 0.9})
+		if err != nil || h.Limit != want {
+			t.Errorf("%v allowed: limit %q, want %q; %v", allowed, h.Limit, want, err)
+		}
+	}
+}
+
+// A search that was interrupted does not say what the next rate would have failed by.
+func TestSearchInterrupted(t *testing.T) {
+	s := small(scenario.Fanout)
+	s.Rate = 50
+	b := fake.Start(t, fake.Behaviour{})
+	for steps := range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		begun := 0
+		cfg := Config{Scenario: s, Target: Target{Addr: b.Addr}, trusting: true, Progress: func(tick Tick) {
+			if tick.Phase == "load" {
+				if begun++; begun > steps {
+					cancel()
+				}
+			}
+		}}
+		h, err := Search(ctx, cfg, Bound{P99: time.Minute})
+		if !errors.Is(err, context.Canceled) || h.Limit != "interrupted" || len(h.Steps) != steps {
+			t.Errorf("%d steps: limit %q, %v", len(h.Steps), h.Limit, err)
 		}
 	}
 }

@@ -395,3 +395,18 @@ func TestPlotsAreOfOneKind(t *testing.T) {
 		}
 	}
 }
+
+// An outcome says no more than what was found.
+func TestOutcome(t *testing.T) {
+	for want, h := range map[string]bench.Highest{
+		"interrupted before any rate was found good":    {Limit: "interrupted"},
+		"at least 2 k/s; the search was interrupted":    {Limit: "interrupted", Rate: 2000},
+		"2 k/s; the next rate fails by latency":         {Limit: "latency", Rate: 2000},
+		"no rate is good: loss":                         {Limit: "loss"},
+		"at least 2 k/s; what ended the search was not": {Limit: "most", Rate: 2000},
+	} {
+		if got := outcome(&h); !strings.HasPrefix(got, want) {
+			t.Errorf("%+v: %q, want %q", h, got, want)
+		}
+	}
+}

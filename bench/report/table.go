@@ -258,6 +258,10 @@ func sought(h *bench.Highest) string {
 // outcome says in a sentence what a search found.
 func outcome(h *bench.Highest) string {
 	switch {
+	case h.Limit == "interrupted" && h.Rate == 0:
+		return "interrupted before any rate was found good"
+	case h.Limit == "interrupted":
+		return fmt.Sprintf("at least %s/s; the search was interrupted", short(h.Rate))
 	case h.Rate == 0 && h.Limit == "generator":
 		return "no rate could be judged: the generator was the bottleneck at each; the machine has other work"
 	case h.Rate == 0:
