@@ -303,3 +303,29 @@ func TestNoSessionsAreLeft(t *testing.T) {
 		})
 	}
 }
+
+// And for connections that were due while those before them had not ended.
+func TestUnmadeConnectionsAreTold(t *testing.T) {
+	for _, slow := range []time.Duration{0, 20 * time.Millisecond} {
+		connack := func(_ *packet.Connect, right []byte) []byte {
+			time.Sleep(slow)
+			return right
+		}
+		churn, takeover := small(scenario.Churn), small(scenario.Takeover)
+		churn.Clients, churn.Rate = 2, 20
+		takeover.Subscribers, takeover.Cycles = 2, 20
+		if slow > 0 {
+			churn.Rate, takeover.Cycles = 400, 400
+		}
+		for _, s := range []scenario.Scenario{churn, takeover} {
+			r, err := try(t, s, fake.Behaviour{Connack: connack}, func(c *Config) { c.Load.Lanes = 1 })
+			if err != nil {
+				t.Fatalf("%s: %v", s.Kind, err)
+			}
+			told := strings.Join(r.Rounds[0].Notes, "; ")
+			if strings.Contains(told, "connections that were due were not made") != (slow > 0) {
+				t.Errorf("%s, CONNACK after %v: notes %q", s.Kind, slow, told)
+			}
+		}
+	}
+}

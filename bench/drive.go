@@ -240,6 +240,7 @@ func (r *round) giveUp() {
 	if r.Scenario.Rate > 0 {
 		r.unsent = max(r.unsent, r.engine.Glance(nil).Backlog)
 	}
+	r.unmade = r.engine.Unmade()
 }
 
 // offline measures the queueing of messages for clients that are away, and

@@ -32,6 +32,7 @@ type round struct {
 	self     *proc.Group
 	cut      bool       // the load ended before its time
 	unsent   uint64     // messages or calls that were due at the end and given up
+	unmade   uint64     // connections that were due and not made
 	unloaded proc.Usage // of the broker, before the first connection
 	began    time.Time
 	series   window      // since the last point of the series
@@ -254,6 +255,9 @@ func (r *round) finish() {
 	if r.unsent > 0 {
 		m.Notes = append(m.Notes, fmt.Sprintf("%d of %d messages that were due were never sent, because the broker took no more: no latency tells of them",
 			r.unsent, r.unsent+m.Counters.Sent))
+	}
+	if r.unmade > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("%d connections that were due were not made, because those before them had not ended: no time tells of them", r.unmade))
 	}
 	counted := m.counted(&r.Scenario, r.LossAllowed)
 	if err := fault.Join(counted); err != nil {

@@ -63,6 +63,7 @@ func (t *taker) run(now int64) (next int64, more bool) {
 			t.turn = 0
 		}
 		if cl.life != nil || cl.conn == nil || cl.conn.phase != online {
+			l.unmade++
 			continue // still busy with the last one
 		}
 		l.timesFor(asked).Lag.Record(since(asked, now))
