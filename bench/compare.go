@@ -61,6 +61,11 @@ func Compare(ctx context.Context, cfg Config, targets ...Target) (*Comparison, e
 		if err := configs[i].check(); err != nil {
 			return nil, err
 		}
+		for _, r := range c.Results {
+			if name := configs[i].Target.name(); r.Target == name {
+				return nil, fmt.Errorf("bench: two targets are called %s; give each a name of its own", name)
+			}
+		}
 		c.Results = append(c.Results, newResult(&configs[i]))
 	}
 	rounds := cfg.Repeats
