@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"sampan/bench/fault"
@@ -49,6 +50,8 @@ type Step struct {
 	Good   bool    `json:"good"`
 	Limit  string  `json:"limit,omitempty"` // why it is not
 	Result *Result `json:"result"`
+
+	err error // of Result
 }
 
 const (
@@ -72,8 +75,9 @@ const (
 // bad, or halves it until one is good, and then halves the distance. A step
 // in which the generator was the bottleneck ends the search upwards: Limit
 // then is "generator", and the broker can do more than Rate. The error is that
-// of ctx or about the configuration; a broker that does wrong beyond its limit
-// is no error here, it is in the step.
+// of ctx, about the configuration, or that of a broker with which no step has
+// sent or connected anything, whatever the rate; a broker that does wrong beyond
+// its limit is no error here, it is in the step.
 func Search(ctx context.Context, cfg Config, b Bound) (*Highest, error) {
 	switch {
 	case b.P99 <= 0:
@@ -113,6 +117,9 @@ func Search(ctx context.Context, cfg Config, b Bound) (*Highest, error) {
 			unjudged = 0
 		}
 		h.Rate = good
+		if last := &h.Steps[len(h.Steps)-1]; last.err != nil && good == 0 && last.Limit != limitGenerator && !last.Result.begun() {
+			return h, last.err
+		}
 		switch {
 		case good == 0 && unjudged == unjudgedAllowed:
 			return h, nil // it is not the rate that makes the generator late
@@ -155,10 +162,15 @@ func (h *Highest) try(ctx context.Context, cfg Config, rate float64, bound time.
 	if result == nil || ctx.Err() != nil {
 		return Step{}, err
 	}
-	s := Step{Rate: rate, Result: result, Limit: result.limit(bound, err)}
+	s := Step{Rate: rate, Result: result, Limit: result.limit(bound, err), err: err}
 	s.Good = s.Limit == ""
 	h.Steps = append(h.Steps, s)
 	return s, nil
+}
+
+// begun reports whether any round has come so far that its rate mattered.
+func (r *Result) begun() bool {
+	return slices.ContainsFunc(r.Rounds, func(m Measurement) bool { return m.Counters.Sent+m.Counters.Cycles > 0 })
 }
 
 // limit tells why a step is bad; empty if it is good.

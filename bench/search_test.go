@@ -99,3 +99,24 @@ func TestSearchInterrupted(t *testing.T) {
 		}
 	}
 }
+
+// A broker that is not there, or lets nobody in, is no matter of rates.
+func TestSearchOfABrokerThatIsNotThere(t *testing.T) {
+	refuses := fake.Start(t, fake.Behaviour{Connack: func(*packet.Connect, []byte) []byte { return []byte{0x20, 2, 0, 5} }})
+	for _, c := range []struct {
+		kind scenario.Kind
+		addr string
+		want error
+	}{
+		{scenario.Pairs, "127.0.0.1:1", fault.Unreachable},
+		{scenario.Connect, "127.0.0.1:1", fault.Unreachable},
+		{scenario.Churn, refuses.Addr, fault.Refused},
+	} {
+		s := small(c.kind)
+		s.Rate, s.Window = 400, 0
+		h, err := Search(t.Context(), Config{Scenario: s, Target: Target{Addr: c.addr}, trusting: true}, Bound{P99: time.Second})
+		if !errors.Is(err, c.want) || len(h.Steps) != 1 || h.Limit != "fault" {
+			t.Errorf("%s: %d steps, limit %s, %v", c.kind, len(h.Steps), h.Limit, err)
+		}
+	}
+}

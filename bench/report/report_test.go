@@ -367,7 +367,14 @@ func TestSearchOfConnections(t *testing.T) {
 	if err := r.WriteTable(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"cycle p99 within 10 ms", "7.00 ms", "8.00 ms", "9.00 ms"} {
+	bad := *step
+	bad.Faults = []*fault.Fault{{Kind: fault.Closed, Count: 1, First: "by the broker"}}
+	r.Searches[0].Steps = append(r.Searches[0].Steps, bench.Step{Rate: 200, Limit: "fault", Result: &bad})
+	b.Reset()
+	if err := r.WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"at 200/s: FAULT closed: by the broker", "cycle p99 within 10 ms", "7.00 ms", "8.00 ms", "9.00 ms"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, &b)
 		}

@@ -272,6 +272,16 @@ func outcome(h *bench.Highest) string {
 	return fmt.Sprintf("%s/s; the next rate fails by %s", short(h.Rate), h.Limit)
 }
 
+// lowestBad is the lowest rate that was not good; nil if all were.
+func lowestBad(h *bench.Highest) (lowest *bench.Step) {
+	for i := range h.Steps {
+		if s := &h.Steps[i]; !s.Good && (lowest == nil || s.Rate < lowest.Rate) {
+			lowest = s
+		}
+	}
+	return lowest
+}
+
 // search writes a search's steps.
 func (t *table) search(h *bench.Highest) {
 	t.line("%s", sought(h))
@@ -286,4 +296,9 @@ func (t *table) search(h *bench.Highest) {
 	}
 	t.line("")
 	t.line("%s", outcome(h))
+	if s := lowestBad(h); s != nil {
+		for _, f := range s.Result.Faults {
+			t.line("at %s/s: FAULT %v", short(s.Rate), f)
+		}
+	}
 }
