@@ -141,7 +141,7 @@ func TestLostAreDeliveries(t *testing.T) {
 		{fake.Behaviour{Deliver: third}, 1},
 		{fake.Behaviour{Puback: third, Deliver: third}, 1},
 	} {
-		r, err := try(t, s, c.b)
+		r, err := try(t, s, c.b, func(c *Config) { c.Load.StallTime = 200 * time.Millisecond })
 		if !errors.Is(err, fault.Lost) {
 			t.Errorf("error %v", err)
 		}
