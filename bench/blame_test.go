@@ -329,3 +329,23 @@ func TestUnmadeConnectionsAreTold(t *testing.T) {
 		}
 	}
 }
+
+// The connections that end the sessions after a run are none of its own.
+func TestForgettingIsNotMeasured(t *testing.T) {
+	for _, kind := range []scenario.Kind{scenario.Offline, scenario.Takeover} {
+		s := small(kind)
+		s.Subscribers = 7
+		r, err := try(t, s, fake.Behaviour{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := r.Rounds[0].Main()
+		want := uint64(7) // they come back once, all of them
+		if kind == scenario.Takeover {
+			want = r.Rounds[0].Counters.Takeovers
+		}
+		if got := p.Times.Connect.Count(); got > want {
+			t.Errorf("%s: %d times of connecting, want %d at most", kind, got, want)
+		}
+	}
+}

@@ -27,6 +27,7 @@ func (r *round) run(ctx context.Context) error {
 		return nil
 	})
 	if err == nil && ctx.Err() == nil {
+		r.engine.Measure(0) // what counts is over
 		if err = r.engine.Forget(ctx); err == nil {
 			return nil
 		}
