@@ -349,3 +349,24 @@ func TestForgettingIsNotMeasured(t *testing.T) {
 		}
 	}
 }
+
+// A closed load stands still where a message was lost, even if that was allowed: its rate is not the broker's.
+func TestPartOfALoadHalted(t *testing.T) {
+	for _, sliding := range []bool{false, true} {
+		s := small(scenario.Pairs)
+		s.Rate, s.Window, s.Sliding = 0, 5, sliding
+		var lost atomic.Bool
+		r, err := try(t, s, fake.Behaviour{Deliver: func(n int, right []byte) []byte {
+			if n == 3 && lost.CompareAndSwap(false, true) {
+				return nil
+			}
+			return right
+		}}, func(c *Config) { c.LossAllowed, c.Load.StallTime = 0.5, 200*time.Millisecond })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := r.Figure("deliveries_per_second"); ok || !strings.Contains(r.Bottleneck(), "lost") {
+			t.Errorf("bottleneck %q", r.Bottleneck())
+		}
+	}
+}

@@ -263,6 +263,9 @@ func (r *round) finish() {
 	if err := fault.Join(counted); err != nil {
 		m.Err = err.Error()
 	}
+	if m.Err == "" && m.Lost > 0 && r.Scenario.Rate == 0 && m.Bottleneck == "" {
+		m.Bottleneck = fmt.Sprintf("a closed load sends no more where a message was lost, and %d were: a load at a rate goes on", m.Lost)
+	}
 	if len(counted) < len(m.Faults) {
 		m.Notes = append(m.Notes, fmt.Sprintf("%d of %d deliveries were lost at QoS 0, which was allowed", m.Lost, m.Counters.Delivered+m.Lost))
 	}
