@@ -168,7 +168,7 @@ func (c *conn) other(b []byte, now int64) int {
 // connack ends the greeting.
 func (c *conn) connack(f packet.Frame, now int64) {
 	var p packet.Connack
-	if err := p.Decode(f, nil); err != nil {
+	if err := p.Decode(f, &packet.Limits{Level: c.lane.engine.o.Level}); err != nil {
 		c.fail(fault.Garbage, "%v: %s", err, fault.Show(f.Raw))
 		return
 	}

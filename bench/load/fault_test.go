@@ -297,3 +297,11 @@ func TestFaultIsCountedOnce(t *testing.T) {
 		})
 	}
 }
+
+// TestConnackOfMQTT31: the byte before the code has no meaning there.
+func TestConnackOfMQTT31(t *testing.T) {
+	for _, flags := range []byte{0, 1, 0x80} {
+		b := fake.Start(t, fake.Behaviour{Connack: func(*packet.Connect, []byte) []byte { return []byte{0x20, 2, flags, 0} }})
+		connected(t, fanout(1, 0), Options{Addr: b.Addr, Level: packet.Level31, Lanes: 1})
+	}
+}
