@@ -312,8 +312,8 @@ func TestUnmadeConnectionsAreTold(t *testing.T) {
 			return right
 		}
 		churn, takeover := small(scenario.Churn), small(scenario.Takeover)
-		churn.Clients, churn.Rate = 2, 20
-		takeover.Subscribers, takeover.Cycles = 2, 20
+		churn.Clients, churn.Rate = 2, 5
+		takeover.Subscribers, takeover.Cycles = 2, 5
 		if slow > 0 {
 			churn.Rate, takeover.Cycles = 400, 400
 		}
