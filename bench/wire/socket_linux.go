@@ -38,12 +38,22 @@ func (l *polled) Dial(e Endpoint, h Handler) Conn {
 		s.slot = int32(len(l.slots))
 		l.slots = append(l.slots, s)
 	}
-	if err := s.dial(e); err != nil {
+	s.begin(e)
+	return s
+}
+
+// begin begins to connect.
+func (s *socket) begin(e Endpoint) {
+	l := s.lane
+	switch err := s.dial(e); {
+	case err == nil:
+	case isFull(e, err):
+		l.full = append(l.full, waiting{s, e})
+	default:
 		// Not told from here: the caller does not even have the Conn yet.
 		s.err = unopened(err)
 		l.refused = append(l.refused, s)
 	}
-	return s
 }
 
 // dial makes the socket and begins to connect it.
