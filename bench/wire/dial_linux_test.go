@@ -1,7 +1,10 @@
 package wire
 
 import (
+	"net"
+	"net/netip"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -57,4 +60,18 @@ func TestFullUnixSocket(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestZone: a link-local address is one of its interface.
+func TestZone(t *testing.T) {
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, zone := range []string{"lo", strconv.Itoa(lo.Index)} {
+		_, sa := sockaddr(netip.AddrPortFrom(netip.MustParseAddr("fe80::1%"+zone), 1883))
+		if got := sa.(*unix.SockaddrInet6).ZoneId; got != uint32(lo.Index) {
+			t.Errorf("zone %s is interface %d, want %d", zone, got, lo.Index)
+		}
+	}
 }
