@@ -37,7 +37,8 @@ const defaultRounds = 5
 // round. cfg.Target is not used.
 //
 // A target that does something wrong, or cannot be started, is left out of the
-// rounds that follow; what it was is in its last round's Err and in the error.
+// rounds that follow; what it was is in its last round's Err and in the error. A
+// round that ctx ended has no figures.
 func Compare(ctx context.Context, cfg Config, targets ...Target) (*Comparison, error) {
 	if len(targets) < 2 {
 		return nil, errors.New("bench: a comparison needs two targets")
@@ -60,6 +61,11 @@ func Compare(ctx context.Context, cfg Config, targets ...Target) (*Comparison, e
 		if err := configs[i].check(); err != nil {
 			return nil, err
 		}
+		for _, r := range c.Results {
+			if name := configs[i].Target.name(); r.Target == name {
+				return nil, fmt.Errorf("bench: two targets are called %s; give each a name of its own", name)
+			}
+		}
 		c.Results = append(c.Results, newResult(&configs[i]))
 	}
 	rounds := cfg.Repeats
@@ -76,6 +82,9 @@ func Compare(ctx context.Context, cfg Config, targets ...Target) (*Comparison, e
 			m, err := measure(ctx, &configs[i], n+1, rounds)
 			if ctx.Err() != nil {
 				if len(m.Phases)+len(m.Faults) > 0 {
+					if m.Err == "" {
+						m.Err = errInterrupted.Error()
+					}
 					c.Results[i].add(m)
 				}
 				c.end()

@@ -30,7 +30,8 @@ type Config struct {
 	// the requests and subscribes to the responses.
 	Call func(ctx context.Context, device load.Credentials, payload []byte) ([]byte, error)
 	// LossAllowed is the share of QoS 0 deliveries that may be lost without
-	// an error, 0 to 1. A loss at QoS 1 is always an error.
+	// an error, 0 to 1. A loss at QoS 1 is always an error. A closed load that
+	// has lost anything has a Bottleneck: it waits for what does not come.
 	LossAllowed float64
 	// Progress is called about once a second, from one goroutine at a time.
 	Progress func(Tick)

@@ -28,6 +28,9 @@
 // reorders, changes or refuses is a [fault.Fault] of the measurement, and
 // makes the error of Run; see [Config].LossAllowed for QoS 0.
 //
+// What an open load has due when it ends, and could not send because the broker
+// took no more, is given up: it is in no latency, and in the notes of the round.
+//
 // The generator watches itself. If it was busier than the broker, or late
 // itself, the measurement has a Bottleneck, and rate and latencies, which would
 // be the generator's, are left out of Metrics.

@@ -3,6 +3,8 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"time"
 
 	"sampan/bench/load"
@@ -16,15 +18,62 @@ func (r *round) run(ctx context.Context) error {
 		err = r.drive(ctx)
 	}
 	r.cut = errors.Is(err, load.ErrAborted)
+	if err == nil {
+		r.giveUp()
+	}
 	r.engine.Halt()
 	r.while(ctx, "settle", func(ctx context.Context) error {
 		r.engine.Settle(ctx)
 		return nil
 	})
 	if err == nil && ctx.Err() == nil {
-		err = r.engine.Forget(ctx)
+		r.engine.Measure(0) // what counts is over
+		if err = r.engine.Forget(ctx); err == nil {
+			return nil
+		}
 	}
+	r.leave(ctx)
 	return err
+}
+
+// leaveTime bounds the ending of the sessions of a run that went wrong.
+const leaveTime = 5 * time.Second
+
+// leave ends the sessions of persistent clients after a run that was ended, so
+// that they and what is queued in them are no burden to the broker and to the
+// runs that follow. A broker that the round has started ends with it.
+func (r *round) leave(ctx context.Context) {
+	var plan load.Plan
+	var index []int
+	for i, c := range r.plan.Clients {
+		if c.Persistent {
+			plan.Clients = append(plan.Clients, load.Client{Persistent: true})
+			index = append(index, i)
+		}
+	}
+	if len(index) == 0 || len(r.Target.Command) > 0 || r.engine.Count().Connects == 0 {
+		return
+	}
+	r.engine.Disconnect(0, len(r.plan.Clients))
+	o := r.options
+	o.Tolerant, o.ConnectTime, o.Publish = true, leaveTime, nil
+	o.Identity = func(client int) load.Credentials { return r.identity(index[client]) }
+	if dial := o.Dial; dial != nil {
+		o.Dial = func(ctx context.Context, addr string, client int) (net.Conn, error) {
+			return dial(ctx, addr, index[client])
+		}
+	}
+	left := len(index)
+	if engine, err := load.New(plan, o); err == nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+		engine.Forget(ctx) // what it could not end is counted
+		cancel()
+		left -= int(engine.Count().Connects)
+		engine.Close()
+	}
+	if left > 0 {
+		r.result.Notes = append(r.result.Notes, fmt.Sprintf("%d sessions may be left at the broker", left))
+	}
 }
 
 // setUp connects everybody who is to be there when the load begins.
@@ -182,7 +231,17 @@ func (r *round) rrpc(ctx context.Context, pace load.Pace) error {
 	if err != nil {
 		return err
 	}
-	return r.steady(ctx, "calls", delivered)
+	err = r.steady(ctx, "calls", delivered)
+	r.giveUp()
+	return err
+}
+
+// giveUp counts what an open load has due when it ends, and could not send.
+func (r *round) giveUp() {
+	if r.Scenario.Rate > 0 {
+		r.unsent = max(r.unsent, r.engine.Glance(nil).Backlog)
+	}
+	r.unmade = r.engine.Unmade()
 }
 
 // offline measures the queueing of messages for clients that are away, and

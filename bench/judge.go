@@ -25,7 +25,7 @@ func (p *Phase) bottleneck(s *scenario.Scenario) string {
 	if p.Name == "hold" {
 		return "" // nothing is due
 	}
-	if s.Rate > 0 {
+	if s.Rate > 0 && p.Name != "drain" { // which has no schedule
 		return p.late(s)
 	}
 	// Loops are not all that works when a function makes calls.
@@ -44,15 +44,18 @@ func (p *Phase) bottleneck(s *scenario.Scenario) string {
 func (p *Phase) late(s *scenario.Scenario) string {
 	lag := p.Times.Lag.Quantile(0.99)
 	main := p.Times.Delivery
-	if s.Kind == scenario.Connect || s.Kind == scenario.Churn || s.Kind == scenario.Idle {
+	switch s.Kind {
+	case scenario.Connect, scenario.Churn, scenario.Idle:
 		main = p.Times.Connect
+	case scenario.Offline:
+		main = p.Times.Ack // nobody receives yet
 	}
 	if lag > lagAllowed && lag > main.Quantile(0.99)/2 {
 		return fmt.Sprintf("the generator itself was late: by %v at p99, of %v", lag.Round(time.Microsecond), main.Quantile(0.99).Round(time.Microsecond))
 	}
 	due := s.Rate * p.Seconds
 	if done := float64(p.Counters.Sent + p.Counters.Backlog); s.Kind != scenario.Connect && s.Kind != scenario.Churn &&
-		due >= 100 && done < punctual*due {
+		s.Kind != scenario.Offline && due >= 100 && done < punctual*due {
 		return fmt.Sprintf("the generator sent %.0f %% of the messages that were due", 100*done/due)
 	}
 	return ""

@@ -25,11 +25,14 @@ type round struct {
 	name     string // of the target
 	round    int    // from 1
 	rounds   int
+	options  load.Options // of the engine
 	engine   *load.Engine
 	identity func(client int) load.Credentials
 	broker   *proc.Group // nil: not known
 	self     *proc.Group
 	cut      bool       // the load ended before its time
+	unsent   uint64     // messages or calls that were due at the end and given up
+	unmade   uint64     // connections that were due and not made
 	unloaded proc.Usage // of the broker, before the first connection
 	began    time.Time
 	series   window      // since the last point of the series
@@ -79,6 +82,10 @@ func measure(ctx context.Context, cfg *Config, number, rounds int) (Measurement,
 	err := r.run(ctx)
 	r.finish()
 	if ctx.Err() != nil {
+		if p := r.result.Main(); p != nil {
+			r.result.Notes = append(r.result.Notes, fmt.Sprintf("interrupted after %v of %s",
+				time.Duration(p.Seconds*float64(time.Second)).Round(time.Millisecond), p.Name))
+		}
 		return r.result, ctx.Err()
 	}
 	if r.cut && r.result.Err == "" {
@@ -90,6 +97,10 @@ func measure(ctx context.Context, cfg *Config, number, rounds int) (Measurement,
 	}
 	return r.result, nil
 }
+
+// errInterrupted is the error of a round that the user has ended beside whole
+// ones.
+var errInterrupted = errors.New("interrupted, while others are whole")
 
 // errCut is the error of a round without a fault that counts.
 var errCut = errors.New("the load has come to a halt: nothing moved any more while something was to come")
@@ -118,7 +129,7 @@ func (r *round) prepare(addr string) error {
 	if err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
-	r.engine = engine
+	r.options, r.engine = o, engine
 	return nil
 }
 
@@ -234,20 +245,26 @@ func (r *round) finish() {
 	last := r.after()
 	m.Counters = last.Counters
 	m.Faults = r.engine.Faults()
-	for _, f := range m.Faults {
-		if f.Kind == fault.Lost {
-			m.Lost = f.Count
-		}
-	}
+	m.Lost = r.engine.Lost()
 	for i := range m.Phases {
 		p := &m.Phases[i]
 		if why := p.bottleneck(&r.Scenario); why != "" && m.Bottleneck == "" && !r.trusting {
 			m.Bottleneck = why
 		}
 	}
+	if r.unsent > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("%d of %d messages that were due were never sent, because the broker took no more: no latency tells of them",
+			r.unsent, r.unsent+m.Counters.Sent))
+	}
+	if r.unmade > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("%d connections that were due were not made, because those before them had not ended: no time tells of them", r.unmade))
+	}
 	counted := m.counted(&r.Scenario, r.LossAllowed)
 	if err := fault.Join(counted); err != nil {
 		m.Err = err.Error()
+	}
+	if m.Err == "" && m.Lost > 0 && r.Scenario.Rate == 0 && m.Bottleneck == "" {
+		m.Bottleneck = fmt.Sprintf("a closed load sends no more where a message was lost, and %d were: a load at a rate goes on", m.Lost)
 	}
 	if len(counted) < len(m.Faults) {
 		m.Notes = append(m.Notes, fmt.Sprintf("%d of %d deliveries were lost at QoS 0, which was allowed", m.Lost, m.Counters.Delivered+m.Lost))

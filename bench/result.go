@@ -185,7 +185,7 @@ func use(from, to proc.Usage, seconds float64) Use {
 		u.Waited = waited / (waited + u.CPU)
 	}
 	if seconds > 0 {
-		u.Thread = max((to.Thread-from.Thread).Seconds(), 0) / seconds
+		u.Thread = to.Busiest(&from).Seconds() / seconds
 	}
 	return u
 }

@@ -14,7 +14,8 @@ import (
 // Run measures a scenario, as often as the configuration says. The result is
 // nil only if nothing could be measured. The error tells what the broker did
 // wrong (ask it with errors.Is for a [fault.Kind]), what is wrong with the
-// configuration, or that ctx ended the run; a Bottleneck is no error.
+// configuration, or that ctx ended the run; a Bottleneck is no error. A round
+// that ctx ended has a note, and figures only if it is the only one.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -28,6 +29,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	rounds := max(cfg.Repeats, 1)
 	for n := range rounds {
 		m, err := measure(ctx, &cfg, n+1, rounds)
+		if ctx.Err() != nil && n > 0 && m.Err == "" {
+			m.Err = errInterrupted.Error()
+		}
 		if err == nil || len(m.Phases)+len(m.Faults) > 0 {
 			r.add(m)
 		}

@@ -367,6 +367,11 @@ func TestCompare(t *testing.T) {
 	if _, err := Compare(context.Background(), Config{Scenario: s}, Target{Addr: "x:1"}); err == nil {
 		t.Error("a comparison of one was taken")
 	}
+	// A ratio is found by the target's name.
+	x, same := Target{Name: "x", Addr: "127.0.0.1:1"}, Target{Name: "a", Addr: "127.0.0.1:1"}
+	if _, err := Compare(context.Background(), Config{Scenario: s}, x, same, same); err == nil || errors.Is(err, fault.Unreachable) {
+		t.Errorf("two targets of one name were taken: %v", err)
+	}
 }
 
 // TestCompareLeavesOutTheBroken has one right broker and one that refuses.

@@ -75,6 +75,9 @@ func (c *Connect) Decode(f Frame, lim *Limits) error {
 		return refuseLevel(f, i, lim)
 	}
 	flags, at := b[i+1], i+1
+	if b[i] == Level31 {
+		flags = used31(flags)
+	}
 	v := Connect{
 		Level:        b[i],
 		CleanSession: flags&flagCleanSession != 0,
@@ -87,7 +90,7 @@ func (c *Connect) Decode(f Frame, lim *Limits) error {
 	}
 	i += connectFixed
 	if rule := badConnectFlags(flags); rule != "" {
-		return fail(f, at, rule, "connect flags", 0, int(flags))
+		return fail(f, at, rule, "connect flags", 0, int(b[at]))
 	}
 
 	// Payload: client identifier, Will topic, Will message, user name, password
@@ -167,6 +170,16 @@ func refuseLevel(f Frame, i int, lim *Limits) error {
 	err := fail(f, i, RuleProtocolLevel, "protocol level", highest, int(f.Body()[i]))
 	err.(*Error).scope = scopeConnack + scope(RefusedProtocolLevel)
 	return err
+}
+
+// used31 returns the connect flags that MQTT 3.1 looks at: not bit 0, and those
+// of a Will only if there is one (section 3.1).
+func used31(flags byte) byte {
+	flags &^= flagReserved
+	if flags&flagWill == 0 {
+		flags &^= flagWillQoS0 | flagWillQoS1 | flagWillRetain
+	}
+	return flags
 }
 
 // badConnectFlags returns the rule that the connect flags break by themselves.
@@ -260,6 +273,10 @@ func (c *Connect) Check(lim *Limits) error {
 		return bad(RuleConnectLength, "payload", maxText, c.longest())
 	case c.WillQoS > 2: // MQTT-3.1.2-14
 		return bad(RuleWillQoS, "Will QoS", 2, int(c.WillQoS))
+	case !c.Will && c.WillQoS != 0: // MQTT-3.1.2-13
+		return bad(RuleWillQoSClear, "Will QoS", 0, int(c.WillQoS))
+	case !c.Will && c.WillRetain: // MQTT-3.1.2-15
+		return bad(RuleWillRetainClear, "Will Retain", 0, 1)
 	case !c.Will && len(c.WillTopic)+len(c.WillMessage) > 0: // MQTT-3.1.2-11
 		return bad(RuleWillClear, "Will topic", 0, len(c.WillTopic)+len(c.WillMessage))
 	case !c.HasUsername && len(c.Username) > 0: // MQTT-3.1.2-18

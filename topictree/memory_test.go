@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"weak"
 )
@@ -168,5 +169,27 @@ func TestReconnectKeepsTable(t *testing.T) {
 	}
 	if tree.shards[0].prefixes[4].table.Load() != table {
 		t.Error("the table was rebuilt")
+	}
+}
+
+// TestLongFiltersAreLetGo: what is left of a node that a long filter has made
+// does not keep the filter in memory.
+func TestLongFiltersAreLetGo(t *testing.T) {
+	const n, long = 200, 60_000
+	for _, form := range []string{"product/%d/+", "+/%d/+", "+/+/%d"} {
+		tree := New[*device](Options{})
+		d := new(device)
+		before := heap()
+		for i := range n {
+			prefix := fmt.Sprintf(form, i)
+			filter := prefix + "/" + strings.Repeat("x", long)
+			tree.Subscribe(filter, d, 0)
+			tree.Subscribe(prefix+"/#", d, 0)
+			tree.Unsubscribe(filter, d)
+		}
+		if grown := heap() - before; grown > n*long/10 {
+			t.Errorf("%s: %d bytes are held for %d short filters", form, grown, n)
+		}
+		runtime.KeepAlive(tree)
 	}
 }

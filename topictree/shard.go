@@ -113,8 +113,9 @@ func (sh *shard[S]) find(p path) (*node[S], *list[S]) {
 // grow returns the list of a filter and makes the nodes that lead to it.
 func (sh *shard[S]) grow(p path) *list[S] {
 	n := &sh.root
+	filter := len(p.prefix) + len(p.rest)
 	if p.depth > 0 {
-		n = sh.prefixes[p.depth].findOrPut(p.hash, nil, p.prefix)
+		n = sh.prefixes[p.depth].findOrPut(p.hash, nil, p.prefix, filter)
 	}
 	for p.more {
 		var level string
@@ -127,11 +128,11 @@ func (sh *shard[S]) grow(p path) *list[S] {
 		case level == "+":
 			parent := n
 			if n = parent.plus.Load(); n == nil {
-				n = newNode(sh.hash(parent, level), parent, level)
+				n = newNode(sh.hash(parent, "+"), parent, "+")
 				parent.plus.Store(n)
 			}
 		default:
-			n = sh.levels.findOrPut(sh.hash(n, level), n, level)
+			n = sh.levels.findOrPut(sh.hash(n, level), n, level, filter)
 		}
 	}
 	return &n.exact

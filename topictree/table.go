@@ -2,6 +2,7 @@ package topictree
 
 import (
 	"math/bits"
+	"strings"
 	"sync/atomic"
 )
 
@@ -50,10 +51,13 @@ func lookup[S comparable, B string | []byte](x *index[S], hash uint64, parent *n
 }
 
 // findOrPut returns the node called name under parent, a new one if need be. The
-// caller holds the shard's lock.
-func (x *index[S]) findOrPut(hash uint64, parent *node[S], name string) *node[S] {
+// name is a piece of a filter of so many bytes. The caller holds the shard's lock.
+func (x *index[S]) findOrPut(hash uint64, parent *node[S], name string, filter int) *node[S] {
 	n := lookup(x, hash, parent, name)
 	if n == nil {
+		if filter > 64+4*len(name) {
+			name = strings.Clone(name) // the node may stay when the filter has gone
+		}
 		n = newNode(hash, parent, name)
 		x.put(hash, n)
 		if parent != nil {

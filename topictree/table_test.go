@@ -26,7 +26,7 @@ func TestIndexAgreesWithMap(t *testing.T) {
 				k := key{parents[rng.IntN(3)], fmt.Sprint(rng.IntN(100))}
 				switch n := want[k]; {
 				case n == nil && len(want) <= crowd:
-					want[k] = x.findOrPut(hash(k), k.parent, k.name)
+					want[k] = x.findOrPut(hash(k), k.parent, k.name, len(k.name))
 				case n != nil && len(want) >= crowd:
 					x.drop(hash(k), n)
 					delete(want, k)
@@ -36,7 +36,7 @@ func TestIndexAgreesWithMap(t *testing.T) {
 				}
 			}
 			for k, n := range want {
-				if got := x.findOrPut(hash(k), k.parent, k.name); got != n {
+				if got := x.findOrPut(hash(k), k.parent, k.name, len(k.name)); got != n {
 					t.Fatalf("%d hashes, %d nodes: %+v is put twice", hashes, len(want), k)
 				}
 			}

@@ -137,9 +137,11 @@ func (c *caller) run(ctx context.Context) {
 			return
 		}
 		at := e.clock.Now()
+		waited := false
 		if c.pace.Rate > 0 {
 			now := at
 			at = c.start + int64(float64(n)*float64(time.Second)/c.pace.Rate)
+			waited = now < at
 			timer.Reset(time.Duration(at - now))
 			select {
 			case <-timer.C:
@@ -153,12 +155,13 @@ func (c *caller) run(ctx context.Context) {
 			return
 		default:
 		}
-		c.one(n, at)
+		c.one(n, at, waited)
 	}
 }
 
-// one makes call n, which was to begin at a time.
-func (c *caller) one(n uint64, at int64) {
+// one makes call n, which was to begin at a time. If it was waited for, what it is
+// late is the generator's lag; else earlier calls have taken so long.
+func (c *caller) one(n uint64, at int64, waited bool) {
 	e, s := c.engine, c.stream
 	e.calling.Add(1)
 	defer e.calling.Add(-1)
@@ -167,6 +170,9 @@ func (c *caller) one(n uint64, at int64) {
 	l.do(func() {
 		l.count.Sent++
 		l.count.owed++
+		if waited {
+			l.timesFor(at).Lag.Record(since(at, e.clock.Now()))
+		}
 	})
 	device := c.devices[n%uint64(len(c.devices))]
 	answer, err := c.call(e.ctx, device, payload)

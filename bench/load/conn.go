@@ -90,7 +90,7 @@ func (c *conn) Data(b []byte, now int64) (used int) {
 		case byte(packet.TypePuback):
 			n = c.pubacks(b[used:], now)
 		}
-		if n == 0 {
+		if n == 0 && c.phase != gone {
 			n = c.other(b[used:], now)
 		}
 		if n == 0 {
@@ -168,7 +168,7 @@ func (c *conn) other(b []byte, now int64) int {
 // connack ends the greeting.
 func (c *conn) connack(f packet.Frame, now int64) {
 	var p packet.Connack
-	if err := p.Decode(f, nil); err != nil {
+	if err := p.Decode(f, &packet.Limits{Level: c.lane.engine.o.Level}); err != nil {
 		c.fail(fault.Garbage, "%v: %s", err, fault.Show(f.Raw))
 		return
 	}
@@ -213,14 +213,19 @@ func (c *conn) suback(f packet.Frame, now int64) {
 		c.fail(fault.Garbage, "%v: %s", err, fault.Show(f.Raw))
 		return
 	}
+	first := (int(p.ID) - 1) * packet.PlatformFilters
+	if first >= len(c.client.Filters) {
+		c.fail(fault.Violation, "SUBACK with identifier %d, which is not in use", p.ID)
+		return
+	}
+	filters := c.client.Filters[first:min(first+packet.PlatformFilters, len(c.client.Filters))]
+	if len(p.Codes) != len(filters) { // MQTT-3.8.4-5
+		c.fail(fault.Violation, "SUBACK with %d code(s) for %d filter(s)", len(p.Codes), len(filters))
+		return
+	}
 	for i, code := range p.Codes {
-		at := (int(p.ID)-1)*packet.PlatformFilters + i
-		if p.ID == 0 || at >= len(c.client.Filters) {
-			c.fail(fault.Violation, "SUBACK with identifier %d and %d codes", p.ID, len(p.Codes))
-			return
-		}
 		if code != c.client.QoS {
-			c.fail(fault.Denied, "filter %q: asked for QoS %d, got %#02x", c.client.Filters[at], c.client.QoS, code)
+			c.fail(fault.Denied, "filter %q: asked for QoS %d, got %#02x", filters[i], c.client.QoS, code)
 			return
 		}
 	}

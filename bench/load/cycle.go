@@ -78,6 +78,25 @@ func (e *Engine) Cycle(c Cycle) error {
 	return nil
 }
 
+// Unmade is how many connections of Cycle and Takeover were due, and were not
+// made because those before them had not ended. Of cycles those count that are
+// due now and are made as soon as a client is free, until Halt; takeovers whose
+// client is not free fall out. No time tells of either.
+func (e *Engine) Unmade() (n uint64) {
+	for _, l := range e.lanes {
+		l.do(func() {
+			now := e.clock.Now()
+			n += l.unmade
+			for _, j := range l.jobs {
+				if y, ok := j.(*cycler); ok {
+					n += y.unmade(now)
+				}
+			}
+		})
+	}
+	return n
+}
+
 // turns is the distance, in nanoseconds, of what some clients of all do in
 // turn, if all together do it at a rate.
 func turns(rate float64, some, all int) float64 {
@@ -140,6 +159,14 @@ func (y *cycler) run(now int64) (next int64, more bool) {
 	}
 	y.behind = true // if one is due: no client is free
 	return never, true
+}
+
+// unmade is how many cycles are due and wait for a client that is free.
+func (y *cycler) unmade(now int64) uint64 {
+	if y.over() || !y.behind || y.period <= 0 || y.next > now {
+		return 0
+	}
+	return min(uint64(float64(now-y.next)/y.period)+1, y.left)
 }
 
 func (y *cycler) online(c *conn, now int64) {

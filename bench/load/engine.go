@@ -31,6 +31,7 @@ type Engine struct {
 	clients   []*client
 	streams   []*stream
 	faults    fault.List
+	lost      atomic.Uint64 // deliveries and answers that are among the faults
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -263,6 +264,11 @@ func (e *Engine) Aborted() <-chan struct{} { return e.aborted }
 
 // Faults returns what the broker did wrong so far.
 func (e *Engine) Faults() []*fault.Fault { return e.faults.All() }
+
+// Lost is the number of deliveries, and answers to calls, that Settle or Watch
+// found not to come. PUBACKs and sessions that are lost are faults, too, but no
+// messages.
+func (e *Engine) Lost() uint64 { return e.lost.Load() }
 
 // Disconnect sends DISCONNECT on the connections of clients from up to but
 // not including to, and closes them.

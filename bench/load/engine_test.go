@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"sampan/bench/hist"
 	"sampan/bench/internal/fake"
+	"sampan/packet"
 )
 
 // patience bounds every wait of these tests; nothing waits that long unless
@@ -418,6 +420,36 @@ func TestRRPCThroughAFunction(t *testing.T) {
 	}
 }
 
+// TestCallsThatBeginLate: that is the generator's lag, unless it waits for
+// answers.
+func TestCallsThatBeginLate(t *testing.T) {
+	const each = 200
+	for name, c := range map[string]struct {
+		takes time.Duration
+		rate  float64
+		want  bool
+	}{
+		"prompt answers": {0, 1000, true},
+		"late answers":   {time.Millisecond, 1e9, false},
+	} {
+		e, ctx := connected(t, rrpc(1), Options{Addr: fake.Start(t, fake.Behaviour{}).Addr, Lanes: 1})
+		e.Measure(time.Hour)
+		before := e.Sample(nil).At
+		if err := e.Call(ctx, Pace{Rate: c.rate, Window: 10, Each: each}, func(_ context.Context, _ int, payload []byte) ([]byte, error) {
+			time.Sleep(c.takes)
+			return payload, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		s := finish(t, ctx, e, each)
+		// The lane looks at its own lag every 10 ms, too.
+		own := uint64(2*(s.At-before)/guardPeriod) + 2
+		if got := s.Measured.Lag.Count(); got > own != c.want {
+			t.Errorf("%s: %d lags, at most %d of them the lane's own", name, got, own)
+		}
+	}
+}
+
 func TestPublishThroughAFunction(t *testing.T) {
 	b := fake.Start(t, fake.Behaviour{})
 	p := fanout(4, 0)
@@ -526,6 +558,10 @@ func TestNewRefuses(t *testing.T) {
 		"QoS 2":           {change: func(p *Plan) { p.Streams[0].QoS = 2 }},
 		"raised QoS":      {change: func(p *Plan) { p.Streams[0].QoS = 0 }},
 		"no function":     {change: func(p *Plan) { p.Streams[0].From, p.Streams[0].QoS = -1, 0 }},
+		"long payload":    {change: func(p *Plan) { p.Streams[0].Size = packet.MaxRemaining - 3 }},
+		"long topic":      {change: func(p *Plan) { p.Streams[0].Topic = strings.Repeat("a", 65_536) }},
+		"wildcard":        {change: func(p *Plan) { p.Streams[0].Topic = "t/+" }},
+		"filter":          {change: func(p *Plan) { p.Clients[0].Filters[0] = "t/#/a" }},
 		"no topic":        {change: func(p *Plan) { p.Streams[0].Topic = "" }},
 		"function, QoS 1": {change: func(p *Plan) { p.Streams[0].From = -1 }},
 	} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -53,6 +54,8 @@ func TestFaults(t *testing.T) {
 		qos  byte
 		want fault.Kind
 		says string
+		// filters is how many each subscriber has, if not one.
+		filters int
 	}{
 		{name: "closes before CONNACK", want: fault.Closed, says: "waiting for CONNACK",
 			b: fake.Behaviour{Accepted: func(net.Conn) bool { return false }}},
@@ -74,6 +77,8 @@ func TestFaults(t *testing.T) {
 			b: fake.Behaviour{Suback: func(r []byte) []byte { r[4] = 0x80; return r }}},
 		{name: "grants less", qos: 1, want: fault.Denied, says: "asked for QoS 1, got 0x00",
 			b: fake.Behaviour{Suback: func(r []byte) []byte { r[4] = 0; return r }}},
+		{name: "answers for no filter", want: fault.Violation, says: "1 code(s) for 2 filter(s)",
+			b: fake.Behaviour{Suback: func(r []byte) []byte { r[1] = 3; return r[:5] }}, filters: 2},
 		{name: "never sends SUBACK", want: fault.Stalled, says: "waiting for SUBACK",
 			b: fake.Behaviour{Suback: func([]byte) []byte { return nil }}},
 		{name: "loses one at QoS 0", want: fault.Lost, says: `1 of 10 messages of topic "t/a"`,
@@ -138,7 +143,11 @@ func TestFaults(t *testing.T) {
 				if c.want == fault.Stalled {
 					o.ConnectTime = 100 * time.Millisecond
 				}
-				e := start(t, fanout(1, c.qos), o)
+				p := fanout(1, c.qos)
+				for n := 1; n < c.filters; n++ {
+					p.Clients[0].Filters = append(p.Clients[0].Filters, fmt.Sprintf("other/%d", n))
+				}
+				e := start(t, p, o)
 				ctx, cancel := context.WithTimeout(context.Background(), patience)
 				defer cancel()
 				began := time.Now()
@@ -268,5 +277,31 @@ func TestForgetsSessions(t *testing.T) {
 	}
 	if err := fault.Join(e.Faults()); !errors.Is(err, fault.Lost) || !strings.Contains(err.Error(), "session") {
 		t.Errorf("reported as %v", err)
+	}
+}
+
+// TestFaultIsCountedOnce: what ends a connection is not told a second time for
+// its being closed.
+func TestFaultIsCountedOnce(t *testing.T) {
+	for way, o := range ways {
+		t.Run(way, func(t *testing.T) {
+			o.Addr = fake.Start(t, fake.Behaviour{Puback: func(int, []byte) []byte { return []byte{0x40, 2, 0x12, 0x34} }}).Addr
+			e, ctx := connected(t, fanout(1, 1), o)
+			if err := e.Publish(Pace{Window: 1, Each: 1}); err != nil {
+				t.Fatal(err)
+			}
+			e.Settle(ctx)
+			if all := e.Faults(); len(all) != 1 || all[0].Kind != fault.Violation || all[0].Count != 1 {
+				t.Errorf("one PUBACK for nothing is reported as %v", fault.Join(all))
+			}
+		})
+	}
+}
+
+// TestConnackOfMQTT31: the byte before the code has no meaning there.
+func TestConnackOfMQTT31(t *testing.T) {
+	for _, flags := range []byte{0, 1, 0x80} {
+		b := fake.Start(t, fake.Behaviour{Connack: func(*packet.Connect, []byte) []byte { return []byte{0x20, 2, flags, 0} }})
+		connected(t, fanout(1, 0), Options{Addr: b.Addr, Level: packet.Level31, Lanes: 1})
 	}
 }

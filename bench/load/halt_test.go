@@ -151,3 +151,48 @@ func TestKeepAliveIsWhatIsSaid(t *testing.T) {
 		}
 	}
 }
+
+// TestRateBeyondThisMachine: a schedule that the generator cannot keep up with
+// does not keep it from reading, nor from being told to stop.
+func TestRateBeyondThisMachine(t *testing.T) {
+	for way, o := range ways {
+		t.Run(way, func(t *testing.T) {
+			o.Addr = fake.Start(t, fake.Behaviour{}).Addr
+			e, ctx := connected(t, pairs(2, 0), o)
+			if err := e.Publish(Pace{Rate: 1e12}); err != nil {
+				t.Fatal(err)
+			}
+			halted := make(chan struct{})
+			go func() { // ends with the lanes' turns
+				defer close(halted)
+				reach(t, ctx, e, func(c *Counters) bool { return c.Delivered > 0 })
+				e.Halt()
+			}()
+			select {
+			case <-halted:
+			case <-time.After(patience):
+				t.Fatal("the lanes do nothing but catch up")
+			}
+		})
+	}
+}
+
+// TestTakeoversBeyondThisMachine: nor do takeovers at such a rate.
+func TestTakeoversBeyondThisMachine(t *testing.T) {
+	p := pairs(1, 1)
+	p.Clients[0].Persistent = true
+	e, _ := connected(t, p, Options{Addr: fake.Start(t, fake.Behaviour{}).Addr, Lanes: 1})
+	if err := e.Takeover(0, 1, 1e12); err != nil {
+		t.Fatal(err)
+	}
+	halted := make(chan struct{})
+	go func() { // ends with the lane's turn
+		defer close(halted)
+		e.Halt()
+	}()
+	select {
+	case <-halted:
+	case <-time.After(patience):
+		t.Fatal("the lane does nothing but count what is due")
+	}
+}

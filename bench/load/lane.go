@@ -33,6 +33,7 @@ type lane struct {
 	count      Counters
 	unsent     uint64      // messages that Pace.Each still wants sent
 	unbegun    uint64      // cycles that Cycle.Each still wants begun
+	unmade     uint64      // takeovers that were due while the one before was under way
 	unreceived uint64      // deliveries of a pace with Queued that are not yet owed
 	measured   span        // what is measured
 	times      *Times      // of what began inside it, since the last sample

@@ -112,12 +112,22 @@ type pacer struct {
 	turn int // the stream that is due next
 }
 
+const (
+	// catchUp is how long a lane does what is due before it looks at its
+	// connections, and lets others have its lock, again: at a rate beyond what
+	// it can do, more is always due.
+	catchUp = time.Millisecond
+	// catchUpLook is after how many of them it looks at the clock.
+	catchUpLook = 64
+)
+
 func (p *pacer) run(now int64) (next int64, more bool) {
 	l := p.lane
 	if p.over() {
 		return never, false
 	}
-	for {
+	end := now + int64(catchUp)
+	for n := 1; ; n++ {
 		s := l.streams[p.turn]
 		if s.planned >= s.limit {
 			return never, false // the first of the list is through, so all are
@@ -133,6 +143,11 @@ func (p *pacer) run(now int64) (next int64, more bool) {
 		s.send(now)
 		if p.turn++; p.turn == len(l.streams) {
 			p.turn = 0
+		}
+		if n%catchUpLook == 0 {
+			if now = l.engine.clock.Now(); now >= end {
+				return now, true
+			}
 		}
 	}
 }

@@ -3,8 +3,10 @@ package load
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"sampan/bench/proof"
+	"sampan/packet"
 )
 
 // Plan is a load: clients, and the streams of messages between them.
@@ -64,6 +66,11 @@ func (p *Plan) check() error {
 		if c.First < 0 || c.Streams < 0 || c.First+c.Streams > len(p.Streams) {
 			return fmt.Errorf("load: client %d receives streams %d to %d of %d", i, c.First, c.First+c.Streams, len(p.Streams))
 		}
+		for _, filter := range c.Filters {
+			if err := packet.ValidTopicFilter([]byte(filter), nil); err != nil {
+				return fmt.Errorf("load: topic filter %q: %w", shown(filter), err)
+			}
+		}
 		if c.Answers {
 			continue
 		}
@@ -88,6 +95,30 @@ func (p *Plan) check() error {
 		case s.Topic == "":
 			return errors.New("load: a stream without a topic")
 		}
+		if s.From < 0 {
+			continue
+		}
+		if err := s.checkPacket(); err != nil {
+			return fmt.Errorf("load: topic %q with %d bytes: %w", shown(s.Topic), s.Size, err)
+		}
 	}
 	return nil
 }
+
+// checkPacket finds what no PUBLISH can have.
+func (s *Stream) checkPacket() error {
+	topic := []byte(s.Topic)
+	if s.Reply != "" {
+		topic = strconv.AppendUint(topic, numberBase, 10)
+	}
+	if err := packet.ValidTopicName(topic, nil); err != nil {
+		return err
+	}
+	if most := packet.MaxRemaining - 4 - len(topic); s.Size > most {
+		return fmt.Errorf("a packet has room for %d", most)
+	}
+	return nil
+}
+
+// shown is as much of a topic as a person reads.
+func shown(topic string) string { return topic[:min(len(topic), 100)] }

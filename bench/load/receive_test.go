@@ -109,6 +109,36 @@ func TestReferenceForgets(t *testing.T) {
 	}
 }
 
+// TestReferencesAreBounded has many streams that go to all.
+func TestReferencesAreBounded(t *testing.T) {
+	const streams, receivers = 2000, 4
+	p := Plan{Key: 5}
+	for range receivers {
+		p.Clients = append(p.Clients, Client{Filters: []string{"m/#"}, Streams: streams})
+	}
+	p.Clients = append(p.Clients, Client{})
+	for i := range streams {
+		p.Streams = append(p.Streams, Stream{From: receivers, Topic: fmt.Sprintf("m/%d", i), Size: 1000, Copies: receivers})
+	}
+	l := offline(t, p)
+	for _, s := range l.streams {
+		c := s.chunk(nil, 40)
+		for _, cl := range l.clients[:receivers] {
+			cl.conn.Data(c, 1)
+		}
+	}
+	sum := 0
+	for _, r := range l.references {
+		sum += cap(r.bytes)
+	}
+	if sum > 2*referencesSize {
+		t.Errorf("%d bytes kept of %d streams, want about %d", sum, streams, referencesSize)
+	}
+	if l.count.Delivered != streams*receivers*40 {
+		t.Errorf("%d delivered; %v", l.count.Delivered, l.engine.Faults())
+	}
+}
+
 // BenchmarkReceive is the generator's own cost for each message that it
 // receives, without system calls, in bursts of 200 to 100 subscribers.
 func BenchmarkReceive(b *testing.B) {

@@ -11,12 +11,16 @@ import (
 // subscribers are apart, and little enough to stay in the processor's cache.
 const referenceSize = 512 << 10
 
+// referencesSize bounds, about, what the references of a lane hold together.
+const referencesSize = 16 << 20
+
 // reference makes a fan-out cheap to check. Every receiver of a stream gets
 // the same bytes, but for the identifier at QoS 1. So the first receiver on a
 // lane looks at each packet closely and leaves it here, and for the others it
 // is enough to compare memory, many packets at a time.
 type reference struct {
 	stream *stream
+	most   int // bytes at most, but for one packet
 	frame  int // bytes of a packet: all of a stream are of one size
 	id     int // where the identifier is; 0 at QoS 0
 	first  uint64
@@ -42,7 +46,7 @@ func (l *lane) referenceFor(s *stream) *reference {
 		if l.references == nil {
 			l.references = map[*stream]*reference{}
 		}
-		r = &reference{stream: s}
+		r = &reference{stream: s, most: min(referenceSize, referencesSize/len(l.engine.streams))}
 		l.references[s] = r
 	}
 	return r
@@ -60,7 +64,7 @@ func (r *reference) learn(packet []byte, m proof.Stamp, id int) {
 		r.bytes, r.sent = r.bytes[:0], r.sent[:0]
 		r.frame, r.id = len(packet), id
 	}
-	if len(r.bytes)+r.frame > referenceSize {
+	if len(r.bytes)+r.frame > r.most {
 		r.forget()
 	}
 	r.bytes = append(r.bytes, packet...)

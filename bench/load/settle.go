@@ -111,6 +111,7 @@ func (e *Engine) stalled(ctx context.Context, p progress) {
 		})
 		if silent == 0 {
 			if n := e.calling.Load(); n > 0 {
+				e.lost.Add(uint64(n))
 				e.faults.AddN(fault.Lost, uint64(n), "%d answers to calls, after %v in which nothing came", n, e.o.StallTime)
 			}
 			break // it lives: what else is missing is lost, and account finds it
@@ -176,7 +177,7 @@ func (e *Engine) account() {
 	if len(e.clients) > 0 && e.clients[0].group != nil {
 		g := e.clients[0].group
 		for i, s := range e.streams {
-			e.lost(s, g.lost(i, s.sent), "all of its subscribers")
+			e.undelivered(s, g.lost(i, s.sent), "all of its subscribers")
 		}
 	}
 }
@@ -189,14 +190,15 @@ func (cl *client) account(e *Engine, received bool) {
 			break
 		}
 		s := e.streams[cl.First+i]
-		e.lost(s, cl.trackers[i].Lost(s.sent), fmt.Sprintf("client %q", e.o.Identity(cl.index).ClientID))
+		e.undelivered(s, cl.trackers[i].Lost(s.sent), fmt.Sprintf("client %q", e.o.Identity(cl.index).ClientID))
 	}
 	if n := cl.inflight.unacked(); n > 0 {
 		e.faults.AddN(fault.Lost, uint64(n), "%d PUBACKs to client %q", n, e.o.Identity(cl.index).ClientID)
 	}
 }
 
-// lost adds n messages of a stream.
-func (e *Engine) lost(s *stream, n uint64, receiver string) {
+// undelivered adds n lost messages of a stream.
+func (e *Engine) undelivered(s *stream, n uint64, receiver string) {
+	e.lost.Add(n)
 	e.faults.AddN(fault.Lost, n, "%d of %d messages of topic %q at %s", n, s.sent, s.Topic, receiver)
 }

@@ -55,7 +55,7 @@ type takeover struct {
 
 func (t *taker) run(now int64) (next int64, more bool) {
 	l := t.lane
-	for !t.over() && t.next <= now {
+	for n := 0; !t.over() && t.next <= now && n < len(t.turns); n++ {
 		asked := t.next
 		t.next += int64(t.period)
 		cl := t.turns[t.turn]
@@ -63,6 +63,7 @@ func (t *taker) run(now int64) (next int64, more bool) {
 			t.turn = 0
 		}
 		if cl.life != nil || cl.conn == nil || cl.conn.phase != online {
+			l.unmade++
 			continue // still busy with the last one
 		}
 		l.timesFor(asked).Lag.Record(since(asked, now))

@@ -24,8 +24,8 @@ type Usage struct {
 	// Waited is how long the threads that are there now were ready to run and
 	// had no processor.
 	Waited time.Duration
-	// Thread is the processor time of the thread that has used the most.
-	Thread time.Duration
+	// Ran is the processor time of each thread that is there now, by its id.
+	Ran map[int]time.Duration
 	// Threads is the number of threads.
 	Threads int
 	// Processors is how many processors the group may use.
@@ -35,6 +35,18 @@ type Usage struct {
 	RSS, PSS uint64
 	// Files is the number of open files and sockets; 0 if it may not be read.
 	Files int
+}
+
+// Busiest is the processor time of the thread that has used the most since an
+// earlier reading.
+func (u *Usage) Busiest(earlier *Usage) (most time.Duration) {
+	for id, ran := range u.Ran {
+		if before := earlier.Ran[id]; before <= ran { // else another one had the id
+			ran -= before
+		}
+		most = max(most, ran)
+	}
+	return most
 }
 
 // Group is a set of processes, and those that they have started.

@@ -208,6 +208,9 @@ func field(text []byte, name string) uint64 {
 func (u *Usage) threads(dir string) {
 	files, _ := filepath.Glob(dir + "/task/*/schedstat")
 	u.Threads += len(files)
+	if u.Ran == nil {
+		u.Ran = make(map[int]time.Duration, len(files))
+	}
 	for _, name := range files {
 		text, err := os.ReadFile(name)
 		f := strings.Fields(string(text))
@@ -216,7 +219,8 @@ func (u *Usage) threads(dir string) {
 		}
 		ran, _ := strconv.ParseInt(f[0], 10, 64)
 		waited, _ := strconv.ParseInt(f[1], 10, 64)
-		u.Thread = max(u.Thread, time.Duration(ran))
+		id, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		u.Ran[id] = time.Duration(ran)
 		u.Waited += time.Duration(waited)
 	}
 }

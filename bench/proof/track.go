@@ -52,11 +52,8 @@ func (t *Tracker) Unexpected(seq uint64) (a Arrival, missing uint64) {
 	if seq > t.next {
 		g := gap{t.next, seq}
 		t.next = seq + 1
-		if len(t.gaps) == maxGaps {
-			t.given += t.gaps[0].to - t.gaps[0].from
-			t.gaps = slices.Delete(t.gaps, 0, 1)
-		}
 		t.gaps = append(t.gaps, g)
+		t.giveUp()
 		return Ahead, g.to - g.from
 	}
 	i, _ := slices.BinarySearchFunc(t.gaps, seq, func(g gap, seq uint64) int {
@@ -82,8 +79,17 @@ func (t *Tracker) Unexpected(seq uint64) (a Arrival, missing uint64) {
 		upper := gap{seq + 1, g.to}
 		g.to = seq
 		t.gaps = slices.Insert(t.gaps, i+1, upper)
+		t.giveUp()
 	}
 	return Late, 0
+}
+
+// giveUp makes the oldest loss final if there is one gap too many.
+func (t *Tracker) giveUp() {
+	if len(t.gaps) > maxGaps {
+		t.given += t.gaps[0].to - t.gaps[0].from
+		t.gaps = slices.Delete(t.gaps, 0, 1)
+	}
 }
 
 // Lost tells how many of the first sent numbers have not come.

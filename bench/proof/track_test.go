@@ -61,3 +61,29 @@ func TestTrackerMemoryIsBounded(t *testing.T) {
 		t.Errorf("a message of a final gap is %v, want doubled", a)
 	}
 }
+
+// TestTrackerMemoryIsBoundedWhenLateOnesCome fills a long gap from its middle,
+// which makes two of one again and again.
+func TestTrackerMemoryIsBoundedWhenLateOnesCome(t *testing.T) {
+	var tr Tracker
+	const end = 10 * maxGaps
+	tr.Unexpected(end)
+	late := uint64(0)
+	for seq := uint64(1); seq < end; seq += 2 {
+		if a, _ := tr.Unexpected(seq); a == Late {
+			late++
+		}
+		if len(tr.gaps) > maxGaps {
+			t.Fatalf("%d gaps kept, want at most %d", len(tr.gaps), maxGaps)
+		}
+	}
+	if got := tr.Lost(end + 1); got != end-late {
+		t.Errorf("%d lost, want %d", got, end-late)
+	}
+	for seq := uint64(end + 2); seq < 2*end; seq += 2 {
+		tr.Unexpected(seq)
+	}
+	if len(tr.gaps) > maxGaps {
+		t.Errorf("%d gaps kept, want at most %d", len(tr.gaps), maxGaps)
+	}
+}

@@ -13,22 +13,26 @@ type distribution struct {
 	h    *hist.Histogram
 }
 
-// distributions lists those of a result that hold anything, the most telling
-// one first. Rounds in which the generator was the bottleneck are left out.
+// kinds are the kinds of durations, the most telling one first.
+var kinds = []struct {
+	name, what string
+	of         func(*load.Times) *hist.Histogram
+}{
+	{"latency", "from the intended send time to the arrival", func(t *load.Times) *hist.Histogram { return t.Delivery }},
+	{"ack", "from the intended send time to PUBACK", func(t *load.Times) *hist.Histogram { return t.Ack }},
+	{"connect", "from the intended beginning to CONNACK", func(t *load.Times) *hist.Histogram { return t.Connect }},
+	{"cycle", "from the intended beginning to the end of the cycle", func(t *load.Times) *hist.Histogram { return t.Cycle }},
+}
+
+// distributions lists those of a result that hold anything, in the order of
+// kinds. Rounds that have no such figures are left out: those in which the
+// generator was the bottleneck, and those with an error.
 func distributions(r *bench.Result) (all []distribution) {
-	for _, d := range []struct {
-		name, what string
-		of         func(*load.Times) *hist.Histogram
-	}{
-		{"latency", "from the intended send time to the arrival", func(t *load.Times) *hist.Histogram { return t.Delivery }},
-		{"ack", "from the intended send time to PUBACK", func(t *load.Times) *hist.Histogram { return t.Ack }},
-		{"connect", "from the intended beginning to CONNACK", func(t *load.Times) *hist.Histogram { return t.Connect }},
-		{"cycle", "from the intended beginning to the end of the cycle", func(t *load.Times) *hist.Histogram { return t.Cycle }},
-	} {
+	for _, d := range kinds {
 		sum := hist.New()
 		for i := range r.Rounds {
 			m := &r.Rounds[i]
-			if m.Bottleneck != "" {
+			if m.Bottleneck != "" || m.Err != "" {
 				continue
 			}
 			for k := len(m.Phases) - 1; k >= 0; k-- {

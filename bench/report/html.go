@@ -217,8 +217,8 @@ func (g *group) section(color func(string) int) section {
 			s.Bars = append(s.Bars, plot{metric(m.Name), svg})
 		}
 	}
-	for kind := range 4 {
-		if title, svg := g.percentilePlot(kind, color); svg != "" {
+	for _, kind := range kinds {
+		if title, svg := g.percentilePlot(kind.name, color); svg != "" {
 			s.Plots = append(s.Plots, plot{title, svg})
 		}
 	}
@@ -276,13 +276,18 @@ func (g *group) rows() (head []string, rows [][]string) {
 
 // searched makes a search's part of the page: latency over rate.
 func searched(h *bench.Highest, color int) searchSection {
+	what := "messages"
+	if bounded(h) != "latency" {
+		what = "connections"
+	}
 	c := chart{
-		title: "latency over rate", xLabel: "messages a second", xLog: true, yLog: true,
+		title: "latency over rate", xLabel: what + " a second", xLog: true, yLog: true,
 		y: func(v float64) string { return value(v, "µs") },
 		x: short,
 	}
-	for _, name := range []string{"latency_p50", "latency_p99"} {
-		l := curve{color: color, name: metric(name), faint: name == "latency_p50"}
+	for _, q := range []string{"_p50", "_p99"} {
+		name := bounded(h) + q
+		l := curve{color: color, name: metric(name), faint: q == "_p50"}
 		for _, s := range h.Steps {
 			if f, ok := s.Result.Figure(name); ok {
 				l.points = append(l.points, point{s.Rate, f.Median})
@@ -293,7 +298,7 @@ func searched(h *bench.Highest, color int) searchSection {
 		c.lines = append(c.lines, l)
 	}
 	return searchSection{
-		Title:   fmt.Sprintf("%s: highest rate with p99 within %s", h.Target, value(h.P99, "µs")),
+		Title:   sought(h),
 		Outcome: outcome(h), SVG: c.svg(), Head: append([]string{"rate"}, stepHead...), Rows: stepRows(h),
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // percentilePlot draws the durations of a kind over their percentiles, each
 // step to the right a tenth of those to the left.
-func (g *group) percentilePlot(kind int, color func(string) int) (title string, svg template.HTML) {
+func (g *group) percentilePlot(kind string, color func(string) int) (title string, svg template.HTML) {
 	c := chart{
 		xLabel: "percentile", yLog: true,
 		y: func(v float64) string { return value(v, "µs") },
@@ -32,10 +32,11 @@ func (g *group) percentilePlot(kind int, color func(string) int) (title string, 
 	c.xTicks = append(c.xTicks, mark{math.Log10(2), "p50"})
 	for _, r := range g.results {
 		all := distributions(r)
-		if kind >= len(all) {
+		i := slices.IndexFunc(all, func(d distribution) bool { return d.name == kind })
+		if i < 0 {
 			continue
 		}
-		d := all[kind]
+		d := all[i]
 		title = d.name + ": " + d.what
 		c.lines = append(c.lines, curve{
 			color: color(r.Target), name: r.Target,

@@ -74,7 +74,7 @@ func result(t *testing.T, name, target string, speed float64, rounds int) *bench
 func sample(t *testing.T) *Report {
 	a, b, c := result(t, "fanout-100", "mosquitto", 1, 3), result(t, "fanout-100", "sampan", 8, 3), result(t, "fanout-100", "<broken>", 2, 1)
 	c.Summary = nil
-	c.Rounds[0].Lost = 7
+	c.Rounds[0].Lost, c.Rounds[0].Err = 7, "lost: 7"
 	c.Rounds[0].Notes = []string{"a note"}
 	c.Rounds[0].Phases[0].Broker.Waited = 0.4
 	c.Faults = []*fault.Fault{{Kind: fault.Lost, Count: 7, First: `topic "a<b"`}}
@@ -260,7 +260,7 @@ func TestHgrm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(names) != 3 { // not of the round in which the generator was the bottleneck
+	if len(names) != 2 { // not of the round in which the generator was the bottleneck, nor of the broken one
 		t.Errorf("files %v", names)
 	}
 	text, err := os.ReadFile(names[0])
@@ -347,6 +347,73 @@ func TestAxes(t *testing.T) {
 	for v, want := range map[float64]float64{1: 1, 2.5: 1, 4: 3, 99: 30, 100: 100} {
 		if got := decade(v, math.Floor); math.Abs(got-want) > 1e-9 {
 			t.Errorf("decade below %v is %v, want %v", v, got, want)
+		}
+	}
+}
+
+// A search for connections shows how long those take.
+func TestSearchOfConnections(t *testing.T) {
+	step := result(t, "churn", "sampan", 1, 1)
+	for i, q := range []string{"p50", "p99", "p99.9"} {
+		step.Summary = append(step.Summary, bench.Figure{
+			Metric: bench.Metric{Name: "cycle_" + q, Unit: "µs", Less: true}, Summary: stat.Of(float64(7001 + i*1000)),
+		})
+	}
+	r := &Report{Searches: []*bench.Highest{{
+		Target: "sampan", P99: 10_000, Bounded: "cycle", Rate: 100, Limit: "most",
+		Steps: []bench.Step{{Rate: 100, Good: true, Result: step}},
+	}}}
+	var b bytes.Buffer
+	if err := r.WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	bad := *step
+	bad.Faults = []*fault.Fault{{Kind: fault.Closed, Count: 1, First: "by the broker"}}
+	r.Searches[0].Steps = append(r.Searches[0].Steps, bench.Step{Rate: 200, Limit: "fault", Result: &bad})
+	b.Reset()
+	if err := r.WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"at 200/s: FAULT closed: by the broker", "cycle p99 within 10 ms", "7.00 ms", "8.00 ms", "9.00 ms"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, &b)
+		}
+	}
+}
+
+// Targets of which not all have the same kinds of durations are not mixed up in a plot.
+func TestPlotsAreOfOneKind(t *testing.T) {
+	acks, both := result(t, "fanout-100", "acks", 1, 1), result(t, "fanout-100", "both", 1, 1)
+	for _, r := range []*bench.Result{acks, both} {
+		r.Rounds[0].Phases[0].Times.Ack.RecordN(time.Second, 100)
+	}
+	acks.Rounds[0].Phases[0].Times.Delivery.Reset()
+	var b bytes.Buffer
+	if err := (&Report{Results: []*bench.Result{both, acks}}).WriteHTML(&b); err != nil {
+		t.Fatal(err)
+	}
+	plots := regexp.MustCompile(`(?s)<svg[^>]*aria-label="(latency|ack): .*?</svg>`).FindAllStringSubmatch(b.String(), -1)
+	if len(plots) != 2 {
+		t.Fatalf("%d plots of percentiles", len(plots))
+	}
+	for _, p := range plots {
+		if has := strings.Contains(p[0], "acks, p99"); has != (p[1] == "ack") {
+			t.Errorf("the plot of %s shows the broker that has acknowledgements alone: %v", p[1], has)
+		}
+	}
+}
+
+// An outcome says no more than what was found.
+func TestOutcome(t *testing.T) {
+	for want, h := range map[string]bench.Highest{
+		"interrupted before any rate was found good":    {Limit: "interrupted"},
+		"at least 2 k/s; the search was interrupted":    {Limit: "interrupted", Rate: 2000},
+		"2 k/s; the next rate fails by latency":         {Limit: "latency", Rate: 2000},
+		"no rate is good: loss":                         {Limit: "loss"},
+		"at least 2 k/s; what ended the search was not": {Limit: "most", Rate: 2000},
+	} {
+		if got := outcome(&h); !strings.HasPrefix(got, want) {
+			t.Errorf("%+v: %q, want %q", h, got, want)
 		}
 	}
 }

@@ -136,9 +136,14 @@ func (t *table) group(g *group) {
 
 // rounds says how often was measured.
 func rounds(g *group) string {
-	n := len(g.results[0].Rounds)
+	n := 0
+	for i := range g.results[0].Rounds {
+		if g.results[0].Rounds[i].Err == "" {
+			n++
+		}
+	}
 	s := &g.results[0].Scenario
-	if n == 1 {
+	if n <= 1 {
 		return fmt.Sprintf("one round of %v after %v of warm-up", s.Duration, s.Warmup)
 	}
 	return fmt.Sprintf("median of %d rounds of %v after %v of warm-up", n, s.Duration, s.Warmup)
@@ -226,8 +231,8 @@ var stepHead = []string{"p50", "p99", "p99.9", ""}
 func stepRows(h *bench.Highest) (rows [][]string) {
 	for _, s := range h.Steps {
 		cells := []string{short(s.Rate) + "/s"}
-		for _, name := range []string{"latency_p50", "latency_p99", "latency_p99.9"} {
-			if f, ok := s.Result.Figure(name); ok {
+		for _, q := range []string{"_p50", "_p99", "_p99.9"} {
+			if f, ok := s.Result.Figure(bounded(h) + q); ok {
 				cells = append(cells, value(f.Median, f.Unit))
 			} else {
 				cells = append(cells, "-")
@@ -238,9 +243,25 @@ func stepRows(h *bench.Highest) (rows [][]string) {
 	return rows
 }
 
+// bounded names the figures that a search has bounded.
+func bounded(h *bench.Highest) string { return cmp.Or(h.Bounded, "latency") }
+
+// sought is what a search looks for.
+func sought(h *bench.Highest) string {
+	of := ""
+	if b := bounded(h); b != "latency" {
+		of = b + " "
+	}
+	return fmt.Sprintf("%s: highest rate with %sp99 within %s", h.Target, of, value(h.P99, "µs"))
+}
+
 // outcome says in a sentence what a search found.
 func outcome(h *bench.Highest) string {
 	switch {
+	case h.Limit == "interrupted" && h.Rate == 0:
+		return "interrupted before any rate was found good"
+	case h.Limit == "interrupted":
+		return fmt.Sprintf("at least %s/s; the search was interrupted", short(h.Rate))
 	case h.Rate == 0 && h.Limit == "generator":
 		return "no rate could be judged: the generator was the bottleneck at each; the machine has other work"
 	case h.Rate == 0:
@@ -251,9 +272,19 @@ func outcome(h *bench.Highest) string {
 	return fmt.Sprintf("%s/s; the next rate fails by %s", short(h.Rate), h.Limit)
 }
 
+// lowestBad is the lowest rate that was not good; nil if all were.
+func lowestBad(h *bench.Highest) (lowest *bench.Step) {
+	for i := range h.Steps {
+		if s := &h.Steps[i]; !s.Good && (lowest == nil || s.Rate < lowest.Rate) {
+			lowest = s
+		}
+	}
+	return lowest
+}
+
 // search writes a search's steps.
 func (t *table) search(h *bench.Highest) {
-	t.line("%s: highest rate with p99 within %s", h.Target, value(h.P99, "µs"))
+	t.line("%s", sought(h))
 	t.line("")
 	columns := tabwriter.NewWriter(t.to, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(columns, "rate\t"+strings.Join(stepHead, "\t")+"\t")
@@ -265,4 +296,9 @@ func (t *table) search(h *bench.Highest) {
 	}
 	t.line("")
 	t.line("%s", outcome(h))
+	if s := lowestBad(h); s != nil {
+		for _, f := range s.Result.Faults {
+			t.line("at %s/s: FAULT %v", short(s.Rate), f)
+		}
+	}
 }

@@ -136,6 +136,7 @@ func (s *Scenario) Check() error {
 	for _, rate := range []float64{s.Rate, s.Cycles} {
 		bad(rate < 0 || math.IsNaN(rate) || math.IsInf(rate, 0), "a rate of %v a second", rate)
 	}
+	bad(min(s.Window, s.Unrelated, s.UnrelatedClients, s.IdleClients, s.Earlier) < 0, "a negative number of messages, filters or clients")
 	bad(s.Duration <= 0, "nothing is measured in a duration of %v", s.Duration)
 	bad(s.Warmup < 0 || s.Cooldown < 0, "a negative warm-up or cool-down")
 	switch s.Kind {

@@ -96,6 +96,11 @@ func TestCheckRefuses(t *testing.T) {
 		"offline":     func(s *Scenario) { *s = Of(Offline); s.QoS = 0 },
 		"no messages": func(s *Scenario) { *s = Of(Offline); s.Messages = 0 },
 		"soak":        func(s *Scenario) { *s = Of(Soak); s.Clients = 0 },
+		"window":      func(s *Scenario) { *s = Of(Idle); s.Window = -1 },
+		"unrelated":   func(s *Scenario) { s.Unrelated = -1 },
+		"holders":     func(s *Scenario) { s.UnrelatedClients = -1 },
+		"idle":        func(s *Scenario) { s.IdleClients = -1 },
+		"earlier":     func(s *Scenario) { s.Earlier = -1 },
 		"connect":     func(s *Scenario) { *s = Of(Connect); s.Window = 0 },
 	} {
 		s := Of(Fanout)

@@ -78,6 +78,14 @@ func unopened(err error) error {
 	return fmt.Errorf("%w: %w", ErrDial, err)
 }
 
+// fullRetry is how long a connection to a Unix socket waits before it tries
+// again to find room in the queue of those that are not yet accepted. TCP does
+// that by itself.
+const fullRetry = time.Millisecond
+
+// isFull reports whether a Unix socket had no room.
+func isFull(e Endpoint, err error) bool { return e.Unix != "" && errors.Is(err, syscall.EAGAIN) }
+
 // Work is what a lane does besides its connections.
 type Work interface {
 	// Turn does everything that is due by now, and what the callbacks since

@@ -31,6 +31,7 @@ type polled struct {
 	free    []int32
 	turn    int32     // of the newest socket
 	refused []*socket // could not even begin to connect; not yet told
+	full    []waiting // for room in the queue of a Unix socket
 	buf     []byte
 	load    Load
 	slept   int64 // when the wait began that is under way, else 0
@@ -116,6 +117,10 @@ func (l *polled) run() {
 	for !l.closed {
 		l.rung.Store(false)
 		next := l.work.Turn(l.clock.Now())
+		if len(l.full) > 0 {
+			l.retry()
+			next = min(next, l.clock.Now()+int64(fullRetry))
+		}
 		if len(l.refused) > 0 {
 			l.tellRefused()
 			next = 0 // others may have to do now; and who asks for the lock gets it before the next turn
@@ -181,6 +186,25 @@ func (l *polled) tellRefused() {
 	for _, s := range refused {
 		if !s.closed {
 			s.fail(s.err)
+		}
+	}
+}
+
+// waiting is a connection that is still to be made.
+type waiting struct {
+	*socket
+	to Endpoint
+}
+
+// retry tries those again whose Unix socket had no room in its queue.
+func (l *polled) retry() {
+	full := l.full
+	l.full = nil
+	for _, s := range full {
+		if !s.closed {
+			unix.Close(s.fd)
+			s.fd = -1
+			s.begin(s.to)
 		}
 	}
 }

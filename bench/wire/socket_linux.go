@@ -3,8 +3,10 @@ package wire
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -38,12 +40,22 @@ func (l *polled) Dial(e Endpoint, h Handler) Conn {
 		s.slot = int32(len(l.slots))
 		l.slots = append(l.slots, s)
 	}
-	if err := s.dial(e); err != nil {
+	s.begin(e)
+	return s
+}
+
+// begin begins to connect.
+func (s *socket) begin(e Endpoint) {
+	l := s.lane
+	switch err := s.dial(e); {
+	case err == nil:
+	case isFull(e, err):
+		l.full = append(l.full, waiting{s, e})
+	default:
 		// Not told from here: the caller does not even have the Conn yet.
 		s.err = unopened(err)
 		l.refused = append(l.refused, s)
 	}
-	return s
 }
 
 // dial makes the socket and begins to connect it.
@@ -80,7 +92,19 @@ func sockaddr(a netip.AddrPort) (domain int, sa unix.Sockaddr) {
 	if ip := a.Addr().Unmap(); ip.Is4() {
 		return unix.AF_INET, &unix.SockaddrInet4{Port: int(a.Port()), Addr: ip.As4()}
 	}
-	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16(), ZoneId: zoneID(a.Addr().Zone())}
+}
+
+// zoneID is the number of a link-local address's interface, 0 if there is none.
+func zoneID(zone string) uint32 {
+	if zone == "" {
+		return 0
+	}
+	if i, err := net.InterfaceByName(zone); err == nil {
+		return uint32(i.Index)
+	}
+	n, _ := strconv.ParseUint(zone, 10, 32)
+	return uint32(n)
 }
 
 // connected asks how the connecting went and tells the handler. It reports

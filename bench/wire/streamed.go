@@ -120,13 +120,28 @@ func (e Endpoint) Open(ctx context.Context) (net.Conn, error) {
 	case e.Dial != nil:
 		return e.Dial(ctx)
 	case e.Unix != "":
-		return new(net.Dialer).DialContext(ctx, "unix", e.Unix)
+		return e.openUnix(ctx)
 	}
 	d := new(net.Dialer)
 	if e.Source.IsValid() {
 		d.LocalAddr = &net.TCPAddr{IP: e.Source.AsSlice()}
 	}
 	return d.DialContext(ctx, "tcp", e.Addr.String())
+}
+
+// openUnix connects to a Unix socket as soon as it has room.
+func (e Endpoint) openUnix(ctx context.Context) (net.Conn, error) {
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", e.Unix)
+		if !isFull(e, err) {
+			return conn, err
+		}
+		select {
+		case <-time.After(fullRetry):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // read dials and then reads until the end.

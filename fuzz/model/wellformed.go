@@ -177,11 +177,11 @@ func (r *reader) connect() string {
 		return "MQTT-3.1.2-1"
 	case (name == "MQIsdp") != old || level != packet.Level31 && level != packet.Level311:
 		return "MQTT-3.1.2-2"
-	case has(0):
+	case has(0) && !old: // MQTT 3.1: not used
 		return "MQTT-3.1.2-3"
-	case !has(2) && flags>>3&7 != 0:
+	case !has(2) && flags>>3&7 != 0 && !old: // MQTT 3.1: disregarded
 		return "MQTT-3.1.2-11"
-	case flags>>3&3 == 3:
+	case has(2) && flags>>3&3 == 3:
 		return "MQTT-3.1.2-14"
 	case has(6) && !has(7):
 		return "MQTT-3.1.2-22"

@@ -26,6 +26,8 @@ func TestIllFormed(t *testing.T) {
 		want  string
 	}{
 		{"CONNECT", connect(func(*packet.Connect) {}), 0, ""},
+		{"flags of no Will", connect(func(p *packet.Connect) { p.WillQoS = 1 }), 0, "MQTT-3.1.2-11"},
+		{"the same in 3.1", connect(func(p *packet.Connect) { p.Level, p.WillQoS, p.WillRetain = packet.Level31, 3, true }), 0, ""},
 		{"another CONNECT", connect(func(*packet.Connect) {}), packet.Level311, "MQTT-3.1.0-2"},
 		{"something else first", packet.AppendPingreq(nil), 0, "MQTT-3.1.0-1"},
 		{"two texts that are one together", connect(func(p *packet.Connect) { p.ClientID, p.Username = []byte("a\xc3"), []byte("\xa9b") }), 0, "MQTT-1.5.3-1"},

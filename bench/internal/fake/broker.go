@@ -304,3 +304,11 @@ func (b *Broker) Online() (ids []string) {
 	}
 	return ids
 }
+
+// Sessions is how many sessions there are, of clients that are connected or
+// not.
+func (b *Broker) Sessions() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.sessions)
+}
