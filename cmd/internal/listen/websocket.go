@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -55,23 +57,84 @@ func toWebSocket(path string) layer {
 		}
 		ws.SetReadLimit(-1) // packets and messages need not line up [MQTT-6.0.0-2]; the broker limits packets
 		channel.WebSocket = true
-		return binaryMessages{websocket.NetConn(context.Background(), ws, websocket.MessageBinary)}, nil
+		return &binaryMessages{Conn: below, ws: ws}, nil
 	}
 }
 
-// binaryMessages is a WebSocket of such.
-type binaryMessages struct{ net.Conn }
+// binaryMessages is a WebSocket of such, as a stream. Deadlines are those of the connection below, so that they hold
+// wherever the WebSocket reads and writes; after one it is of no more use.
+type binaryMessages struct {
+	net.Conn // below
+	ws       *websocket.Conn
+	message  io.Reader   // the rest of the message that is being read, or nil
+	notGood  atomic.Bool // the client has sent a message that is not binary
+	bounded  atomic.Bool // reading has a deadline
+}
 
-// notBinary is how the error begins with which a message that is not binary is refused: it has no type.
-const notBinary = "unexpected frame type read"
-
-// Read fails with what the standard says of a message that is not binary.
-func (b binaryMessages) Read(p []byte) (int, error) {
-	n, err := b.Conn.Read(p)
-	if err != nil && strings.HasPrefix(err.Error(), notBinary) {
-		err = &broker.Violation{Rule: "MQTT-6.0.0-1", Detail: "a WebSocket message is text: MQTT is sent in binary ones"}
+// Read reads on in the messages. It returns io.EOF when the client has said goodbye, and fails with what the standard
+// says of a message that is not binary.
+func (b *binaryMessages) Read(p []byte) (n int, err error) {
+	for n == 0 && err == nil && len(p) > 0 {
+		if b.message == nil {
+			if b.message, err = b.next(); err != nil {
+				break
+			}
+		}
+		if n, err = b.message.Read(p); err == io.EOF {
+			b.message, err = nil, nil
+		}
+	}
+	switch websocket.CloseStatus(err) {
+	case websocket.StatusNormalClosure, websocket.StatusGoingAway:
+		err = io.EOF
 	}
 	return n, err
+}
+
+// next waits for the next message.
+func (b *binaryMessages) next() (io.Reader, error) {
+	kind, message, err := b.ws.Reader(context.Background())
+	if err == nil && kind != websocket.MessageBinary {
+		b.notGood.Store(true)
+		err = &broker.Violation{Rule: "MQTT-6.0.0-1", Detail: "a WebSocket message is text: MQTT is sent in binary ones"}
+	}
+	return message, err
+}
+
+// Write sends p as a message.
+func (b *binaryMessages) Write(p []byte) (int, error) {
+	if err := b.ws.Write(context.Background(), websocket.MessageBinary, p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// SetReadDeadline bounds reading, and with it how long Close waits.
+func (b *binaryMessages) SetReadDeadline(t time.Time) error {
+	b.bounded.Store(!t.IsZero())
+	return b.Conn.SetReadDeadline(t)
+}
+
+// SetDeadline bounds reading and writing.
+func (b *binaryMessages) SetDeadline(t time.Time) error {
+	return errors.Join(b.SetReadDeadline(t), b.SetWriteDeadline(t))
+}
+
+// goodbyeTime is how long a client may take to say goodbye, too.
+const goodbyeTime = time.Second
+
+// Close says goodbye, waits a moment for the client's, and closes the connection. The WebSocket waits for the rest of
+// a message without a bound of its own. Whoever reads and is to stop for a deadline is not kept from it by a new one.
+func (b *binaryMessages) Close() error {
+	until := time.Now().Add(goodbyeTime)
+	b.SetWriteDeadline(until) // if it fails there is nobody to wait for
+	if !b.bounded.Load() {
+		b.SetReadDeadline(until)
+	}
+	if b.notGood.Load() {
+		return b.ws.Close(websocket.StatusUnsupportedData, "MQTT is sent in binary messages")
+	}
+	return b.ws.Close(websocket.StatusNormalClosure, "")
 }
 
 // asked lists the subprotocols that a request asks for.
