@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sampan/broker"
+	"sampan/tlsconf/detect"
 )
 
 // layer turns a connection into one that is nearer to MQTT, and notes in the channel what it has found out.
@@ -75,6 +76,9 @@ func (c *conn) SetWriteDeadline(t time.Time) error { return (*c.top.Load()).SetW
 // CloseWrite tells the other side that nothing more will come, and fails if what is on top cannot say so.
 func (c *conn) CloseWrite() error {
 	top := *c.top.Load()
+	if looked, ok := top.(*detect.Conn); ok {
+		top = looked.NetConn() // to look at the first bytes put nothing on
+	}
 	if top == net.Conn(c.below) {
 		top = c.below.Conn
 	}

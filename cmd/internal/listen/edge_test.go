@@ -311,3 +311,46 @@ func TestUnauthenticatedBytes(t *testing.T) {
 		t.Errorf("after 100 KB: %v", err)
 	}
 }
+
+// A refusal reaches a client that has already sent much more, whatever is wrapped around it: the connection is not reset
+// over it.
+func TestARefusalIsNotReset(t *testing.T) {
+	e := newEdge(t, broker.Options{Authenticator: broker.AuthenticatorFunc(func(context.Context, *broker.ConnectRequest) (*broker.Principal, error) {
+		return nil, &broker.Refusal{Code: packet.RefusedNotAuthorized, Rule: "no"}
+	})}, listen.Options{}, "mqtt://127.0.0.1:0", "auto://127.0.0.1:0", "mqtts://127.0.0.1:0", "psk://127.0.0.1:0")
+	overTLS := func(c net.Conn) net.Conn { return tls.Client(c, e.tls) }
+	overPSK := func(c net.Conn) net.Conn { return psk.Client(c, e.psk) }
+	for _, c := range []struct {
+		url  string
+		wrap func(net.Conn) net.Conn
+	}{
+		{"mqtt://127.0.0.1:0", nil},
+		{"auto://127.0.0.1:0", nil},
+		{"mqtts://127.0.0.1:0", overTLS},
+		{"auto://127.0.0.1:0", overTLS},
+		{"psk://127.0.0.1:0", overPSK},
+		{"auto://127.0.0.1:0", overPSK},
+	} {
+		for range 20 {
+			below := e.dial(t, c.url)
+			conn := below
+			if c.wrap != nil {
+				conn = c.wrap(below)
+			}
+			below.SetDeadline(time.Now().Add(brokertest.Patience))
+			much := append(brokertest.ConnectPacket("c").AppendTo(nil), bytes.Repeat([]byte{0x30, 3, 0, 1, 'a'}, 4<<10)...)
+			if _, err := conn.Write(much); err != nil {
+				t.Fatalf("%s: %v", c.url, err)
+			}
+			connack := packet.Connack{Code: packet.RefusedNotAuthorized}
+			if got, err := io.ReadAll(conn); err != nil || !bytes.Equal(got, connack.AppendTo(nil)) {
+				t.Fatalf("%s: got % x, %v", c.url, got, err)
+			}
+			below.(*net.TCPConn).CloseWrite() // the broker need not wait for more
+			if _, err := io.Copy(io.Discard, below); err != nil {
+				t.Fatalf("%s: %v", c.url, err)
+			}
+			conn.Close()
+		}
+	}
+}
