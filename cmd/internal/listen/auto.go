@@ -11,7 +11,7 @@ import (
 
 // byFirstBytes is the layer that finds out what a client speaks and puts on what that takes. It looks at the
 // first byte without taking it, so that plain MQTT, which it is nearly always, is left as the socket it came
-// on. Inside TLS it looks once more: for plain MQTT or WebSocket.
+// on. What is inside TLS is for byFirstBytesInside to find out.
 func byFirstBytes(o Options) layer {
 	secure := o.secure()
 	return func(ctx context.Context, below net.Conn, channel *broker.Channel) (net.Conn, error) {
@@ -30,11 +30,7 @@ func byFirstBytes(o Options) layer {
 		case kind == detect.PSK && o.PSK != nil:
 			return toPSK(o.PSK)(ctx, conn, channel)
 		case kind == detect.TLS && o.TLS != nil:
-			secured, err := secure(ctx, conn, channel)
-			if err != nil {
-				return nil, err
-			}
-			return byFirstBytesInside(ctx, secured, channel)
+			return secure(ctx, conn, channel)
 		case kind == detect.TLS || kind == detect.PSK:
 			return nil, errors.New("the client wants TLS, and there is no certificate: set --cert and --key")
 		case kind == detect.HTTP:
@@ -44,8 +40,12 @@ func byFirstBytes(o Options) layer {
 	}
 }
 
-// byFirstBytesInside tells MQTT from WebSocket inside TLS.
+// byFirstBytesInside is the layer that tells MQTT from WebSocket inside TLS. It is a layer of its own, so that what
+// TLS has put on is closed with the connection if there is neither.
 func byFirstBytesInside(ctx context.Context, secured net.Conn, channel *broker.Channel) (net.Conn, error) {
+	if channel.Security != broker.TLS {
+		return secured, nil
+	}
 	conn, kind, err := detect.Client(secured)
 	switch {
 	case err != nil:

@@ -9,11 +9,14 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"io"
 	"math/big"
+	"os"
 	"testing"
 	"time"
 
 	"sampan/broker"
+	"sampan/broker/brokertest"
 	"sampan/cmd/internal/listen"
 	"sampan/cmd/internal/testtls"
 )
@@ -121,5 +124,37 @@ func TestOnlyChainsThatHoldAreTold(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Of a client with a certificate that comes to nothing behind its handshake nothing is kept.
+func TestCertifiedClientsThatGiveUpAreForgotten(t *testing.T) {
+	authority, authorityKey := issue(t, "authority", true, nil, nil, nil)
+	leaf, key := issue(t, "device", false, nil, authority, authorityKey)
+	trusted := x509.NewCertPool()
+	trusted.AddCert(authority)
+	server := testtls.NewServer(t)
+	for _, url := range []string{"mqtts://127.0.0.1:0", "wss://127.0.0.1:0", "auto://127.0.0.1:0", "auto://127.0.0.1:0?accept=low"} {
+		for name, sent := range map[string]string{"nothing": "", "no protocol": "\x00\x00", "no CONNECT": "\xc0\x00", "a request for a page": "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "CONNECT": "\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01x"} {
+			t.Run(url+", "+name, func(t *testing.T) {
+				among := &listen.Certified{Check: func(tls.ConnectionState) error { return nil }}
+				u := serve(t, url, listen.Options{Certified: among, TLS: &tls.Config{
+					Certificates: []tls.Certificate{server.Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted,
+				}}, nil)
+				conn, err := tls.Dial("tcp", u.HostPort(), &tls.Config{RootCAs: server.Roots, ServerName: "localhost",
+					Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				conn.Write([]byte(sent))
+				conn.CloseWrite()
+				conn.SetReadDeadline(time.Now().Add(brokertest.Patience))
+				if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("still open: %v", err)
+				}
+				conn.Close()
+				eventually(t, "nothing is kept", func() bool { return among.Len() == 0 })
+			})
+		}
 	}
 }
