@@ -354,3 +354,24 @@ func TestARefusalIsNotReset(t *testing.T) {
 		}
 	}
 }
+
+// What a stranger sends is told in the log in a few words, however long it is.
+func TestALongRequestIsNotALongLine(t *testing.T) {
+	const longest = 2 << 10
+	e := newEdge(t, broker.Options{}, listen.Options{UnauthenticatedBytes: 64 << 10}, "ws://127.0.0.1:0/mqtt")
+	for i, c := range []struct{ sent, explains string }{
+		{"GET /" + strings.Repeat("%00", 4000) + " HTTP/1.1\r\nHost: x\r\n\r\n", "there is no WebSocket at /"},
+		{"GET /" + strings.Repeat("é", 6000) + " HTTP/1.1\r\nHost: x\r\n\r\n", "there is no WebSocket at /é"},
+		{strings.Repeat("\x01", 12000) + "\r\nHost: x\r\n\r\n", "malformed HTTP request"},
+		{"GET /mqtt HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Protocol: mqtt\r\nConnection: " + strings.Repeat("\x80", 12000) + "\r\n\r\n", "Connection header"},
+	} {
+		conn := e.dial(t, "ws://127.0.0.1:0/mqtt")
+		io.WriteString(conn, c.sent)
+		io.Copy(io.Discard, conn)
+		eventually(t, "a log line", func() bool { return len(e.Log.Lines("refused")) == i+1 })
+		ev := e.Events.Of(broker.Refused)[i]
+		if line := e.Log.Lines("refused")[i]; len(line) > longest || ev.Reason != broker.HandshakeFailed || !strings.Contains(ev.Detail, c.explains) {
+			t.Errorf("a line of %d bytes: %.300s", len(line), line)
+		}
+	}
+}
