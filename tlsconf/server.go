@@ -29,8 +29,9 @@ type Options struct {
 	// CRLFiles hold revocation lists for client certificates, PEM or DER.
 	CRLFiles []string
 	// RequireFreshCRL refuses client certificates whose issuer has no list in
-	// force. Otherwise a list that is out of date still counts, with a
-	// warning, and no list means nothing is revoked.
+	// force. Otherwise a list whose time is over, or has not come while there is
+	// no other, still counts, with a warning, and no list means nothing is
+	// revoked.
 	RequireFreshCRL bool
 
 	// NextProtos for ALPN, most wanted first.
