@@ -3,10 +3,12 @@ package listen
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 
 	"sampan/broker"
 	"sampan/tlsconf/detect"
+	"sampan/tlsconf/psk"
 )
 
 // byFirstBytes is the layer that finds out what a client speaks and puts on what that takes. It looks at the
@@ -27,18 +29,25 @@ func byFirstBytes(o Options) layer {
 			return nil, err
 		}
 		switch {
-		case kind == detect.PSK && o.PSK != nil:
-			return toPSK(o.PSK)(ctx, conn, channel)
 		case kind == detect.TLS && o.TLS != nil:
 			return secure(ctx, conn, channel)
+		case (kind == detect.TLS || kind == detect.PSK) && o.PSK != nil:
+			// What detect calls TLS may take a key, too.
+			secured, err := toPSK(o.PSK)(ctx, conn, channel)
+			if e, ok := errors.AsType[*psk.Error](err); ok && kind == detect.TLS && !e.Remote && (e.Alert == psk.AlertHandshakeFailure || e.Alert == psk.AlertProtocolVersion) {
+				err = fmt.Errorf("%w: %w", errNoCertificate, err)
+			}
+			return secured, err
 		case kind == detect.TLS || kind == detect.PSK:
-			return nil, errors.New("the client wants TLS, and there is no certificate: set --cert and --key")
+			return nil, errNoCertificate
 		case kind == detect.HTTP:
 			return toWebSocket("/")(ctx, conn, channel)
 		}
 		return nil, errors.New("the client speaks neither MQTT nor TLS nor HTTP")
 	}
 }
+
+var errNoCertificate = errors.New("the client wants TLS, and there is no certificate: set --cert and --key")
 
 // byFirstBytesInside is the layer that tells MQTT from WebSocket inside TLS. It is a layer of its own, so that what
 // TLS has put on is closed with the connection if there is neither.

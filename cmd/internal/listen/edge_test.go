@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -373,5 +375,31 @@ func TestALongRequestIsNotALongLine(t *testing.T) {
 		if line := e.Log.Lines("refused")[i]; len(line) > longest || ev.Reason != broker.HandshakeFailed || !strings.Contains(ev.Detail, c.explains) {
 			t.Errorf("a line of %d bytes: %.300s", len(line), line)
 		}
+	}
+}
+
+// A client that would take a certificate or a pre-shared key gets the key where there is no certificate.
+func TestAutoWithoutACertificateTakesTheKey(t *testing.T) {
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("openssl is not there")
+	}
+	seen := make(chan broker.Channel, 1)
+	u := serve(t, "auto://127.0.0.1:0", listen.Options{PSK: &psk.Config{Key: func(_ context.Context, identity []byte) ([]byte, bool) {
+		return []byte(sharedKey), string(identity) == "me"
+	}}}, seen)
+	ctx, cancel := context.WithTimeout(t.Context(), brokertest.Patience)
+	defer cancel()
+	client := exec.CommandContext(ctx, openssl, "s_client", "-connect", u.HostPort(), "-quiet", "-no_ign_eof", "-tls1_2", "-cipher", "ALL:@SECLEVEL=0",
+		"-psk_identity", "me", "-psk", hex.EncodeToString([]byte(sharedKey)))
+	client.Stdin = io.MultiReader(bytes.NewReader(brokertest.ConnectPacket("c").AppendTo(nil)), bytes.NewReader(packet.AppendDisconnect(nil)))
+	out, err := client.CombinedOutput()
+	select {
+	case channel := <-seen:
+		if channel.Security != broker.PSK || channel.Identity != "me" {
+			t.Errorf("channel %+v", channel)
+		}
+	default:
+		t.Errorf("it did not come in: %v, %s", err, out)
 	}
 }
