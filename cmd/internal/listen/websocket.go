@@ -2,6 +2,7 @@ package listen
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,20 +25,17 @@ var subprotocols = []string{"mqtt", "mqttv3.1"}
 // requestBytes bounds the request that asks for a WebSocket.
 const requestBytes = 16 << 10
 
+// webSocketBuffer is how much is read of a WebSocket at one time, at least.
+const webSocketBuffer = 4 << 10
+
 // toWebSocket is the layer of WebSocket: it reads one HTTP request, which asks for the WebSocket at path
 // ("/": at any path), and answers it. Every other request is answered with an error and ends the connection.
 func toWebSocket(path string) layer {
 	return func(_ context.Context, below net.Conn, channel *broker.Channel) (net.Conn, error) {
-		limited := &io.LimitedReader{R: below, N: requestBytes}
-		reader := bufio.NewReader(limited)
-		request, err := http.ReadRequest(reader)
-		if limited.N == 0 {
-			err = fmt.Errorf("the HTTP request is longer than %d bytes", requestBytes)
-		}
+		request, reader, err := readRequest(below)
 		if err != nil {
 			return nil, fmt.Errorf("no HTTP request: %w", err)
 		}
-		limited.N = 1<<63 - 1 // what follows is the WebSocket's
 		request.RemoteAddr, request.TLS = below.RemoteAddr().String(), channel.TLS
 		answer := &response{conn: below, reader: reader, header: http.Header{}}
 		switch {
@@ -58,6 +56,41 @@ func toWebSocket(path string) layer {
 		ws.SetReadLimit(-1) // packets and messages need not line up [MQTT-6.0.0-2]; the broker limits packets
 		channel.WebSocket = true
 		return &binaryMessages{Conn: below, ws: ws}, nil
+	}
+}
+
+// readRequest reads an HTTP request without its body. What has come after it is left in the reader's buffer.
+//
+// Nothing is made of the header before it is there: a stranger who sends it slowly holds what was sent, and not the many
+// small things that make a request.
+func readRequest(r io.Reader) (*http.Request, *bufio.Reader, error) {
+	b, line := make([]byte, 0, 1<<10), -1
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		looked := max(0, len(b)-len("\n\r"))
+		b = b[:len(b)+n]
+		if line < 0 {
+			if line = bytes.IndexByte(b, '\n'); line >= 0 {
+				if _, wrong := http.ReadRequest(bufio.NewReader(io.MultiReader(bytes.NewReader(b[:line+1]), strings.NewReader("\r\n")))); wrong != nil {
+					return nil, nil, wrong
+				}
+			}
+		}
+		if bytes.Contains(b[looked:], []byte("\n\r\n")) || bytes.Contains(b[looked:], []byte("\n\n")) {
+			reader := bufio.NewReaderSize(bytes.NewReader(b), max(webSocketBuffer, len(b)))
+			request, err := http.ReadRequest(reader)
+			return request, reader, err
+		}
+		switch {
+		case err == io.EOF && len(b) > 0:
+			return nil, nil, io.ErrUnexpectedEOF
+		case err != nil:
+			return nil, nil, err
+		case len(b) >= requestBytes:
+			return nil, nil, fmt.Errorf("it is longer than %d bytes", requestBytes)
+		case len(b) == cap(b):
+			b = slices.Grow(b, min(len(b), requestBytes-len(b)))
+		}
 	}
 }
 
