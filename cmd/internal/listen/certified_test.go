@@ -11,7 +11,10 @@ import (
 	"errors"
 	"io"
 	"math/big"
+	"net"
+	"net/netip"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,5 +159,46 @@ func TestCertifiedClientsThatGiveUpAreForgotten(t *testing.T) {
 				eventually(t, "nothing is kept", func() bool { return among.Len() == 0 })
 			})
 		}
+	}
+}
+
+// A connection that is cut is told by the address of the client, not by that of the proxy before it.
+func TestACutClientIsToldByItsAddress(t *testing.T) {
+	authority, authorityKey := issue(t, "authority", true, nil, nil, nil)
+	leaf, key := issue(t, "device", false, nil, authority, authorityKey)
+	trusted := x509.NewCertPool()
+	trusted.AddCert(authority)
+	server := testtls.NewServer(t)
+	var bad atomic.Bool
+	among := &listen.Certified{Check: func(tls.ConnectionState) error {
+		if bad.Load() {
+			return errors.New("is good no more")
+		}
+		return nil
+	}}
+	u := serve(t, "mqtts://127.0.0.1:0", listen.Options{Certified: among, ProxyFrom: []netip.Prefix{netip.MustParsePrefix(local)}, TLS: &tls.Config{
+		Certificates: []tls.Certificate{server.Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted,
+	}}, nil)
+	below, err := net.Dial("tcp", u.HostPort())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer below.Close()
+	below.SetDeadline(time.Now().Add(brokertest.Patience))
+	below.Write(header(2, "198.51.100.7:7"))
+	conn := tls.Client(below, &tls.Config{RootCAs: server.Roots, ServerName: "localhost",
+		Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}}})
+	conn.Write([]byte("\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01x"))
+	if _, err := io.ReadFull(conn, make([]byte, 4)); err != nil {
+		t.Fatal(err)
+	}
+	bad.Store(true)
+	var cut []string
+	among.Recheck(func(remote net.Addr, _ error) { cut = append(cut, remote.String()) })
+	if len(cut) != 1 || cut[0] != "198.51.100.7:7" {
+		t.Errorf("cut: %v", cut)
+	}
+	if _, err := conn.Read(make([]byte, 1)); err == nil {
+		t.Error("it is still there")
 	}
 }
