@@ -294,7 +294,7 @@ func TestUnauthenticatedBytes(t *testing.T) {
 		}
 	}()
 	ev := e.Events.WaitFor(t, broker.Refused, "")
-	if !strings.Contains(ev.Detail, "more than 8192 bytes before CONNECT was accepted") {
+	if ev.Reason != broker.HandshakeFailed || !strings.Contains(ev.Detail, "more than 8192 bytes before CONNECT was accepted") {
 		t.Errorf("event %+v", ev)
 	}
 	good := upgrade()

@@ -118,7 +118,7 @@ func (b *binaryMessages) Read(p []byte) (n int, err error) {
 		}
 	}
 	switch websocket.CloseStatus(err) {
-	case websocket.StatusNormalClosure, websocket.StatusGoingAway:
+	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
 		err = io.EOF
 	}
 	return n, err

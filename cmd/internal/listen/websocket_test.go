@@ -145,3 +145,29 @@ func TestWebSocketFramesThatAreLeftUnfinished(t *testing.T) {
 		})
 	}
 }
+
+// A client that says goodbye before its CONNECT, with the usual codes or with none as browsers do, is lost and nothing
+// worse. What it makes fail is told as a handshake that failed.
+func TestWebSocketGoodbyeBeforeConnect(t *testing.T) {
+	e := newEdge(t, broker.Options{}, listen.Options{}, "ws://127.0.0.1:0")
+	for i, c := range []struct {
+		sent   []byte // masked with zeros
+		reason broker.Reason
+		told   string
+	}{
+		{[]byte{0x88, 0x80, 0, 0, 0, 0}, broker.ConnectionLost, ""},
+		{[]byte{0x88, 0x82, 0, 0, 0, 0, 3, 232}, broker.ConnectionLost, ""},
+		{[]byte{0x88, 0x82, 0, 0, 0, 0, 3, 233}, broker.ConnectionLost, ""},
+		{[]byte{0x82, 2, 0xc0, 0}, broker.HandshakeFailed, "unmasked"},
+	} {
+		conn := e.dial(t, "ws://127.0.0.1:0")
+		io.WriteString(conn, upgradeRequest)
+		readHead(t, conn)
+		conn.Write(c.sent)
+		io.Copy(io.Discard, conn)
+		eventually(t, "it has gone", func() bool { return len(e.Events.Of(broker.Refused)) == i+1 })
+		if ev := e.Events.Of(broker.Refused)[i]; ev.Reason != c.reason || !strings.Contains(ev.Detail, c.told) || c.told == "" && ev.Detail != "" {
+			t.Errorf("% x: %+v", c.sent, ev)
+		}
+	}
+}
