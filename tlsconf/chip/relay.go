@@ -115,9 +115,7 @@ func passing(err error) bool {
 type bounded struct{ net.Conn }
 
 func (b bounded) Write(p []byte) (int, error) {
-	if err := b.SetWriteDeadline(time.Now().Add(writeStall)); err != nil {
-		return 0, err
-	}
+	b.SetWriteDeadline(time.Now().Add(writeStall)) // a vendor's may have none
 	return b.Conn.Write(p)
 }
 
