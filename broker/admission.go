@@ -203,5 +203,13 @@ func handshakeEnding(err error) *ending {
 	if errors.As(err, &e) {
 		return e
 	}
-	return &ending{reason: HandshakeFailed, detail: err.Error()}
+	detail := err.Error()
+	if len(detail) > longestDetail {
+		detail = detail[:longestDetail] + "..."
+	}
+	return &ending{reason: HandshakeFailed, detail: detail}
 }
+
+// longestDetail bounds what is told of a handshake that has failed, in bytes: it can quote a stranger, who may have sent
+// as much as a certificate or a request holds.
+const longestDetail = 400

@@ -124,6 +124,10 @@ func (c *conn) lost(err error) {
 		c.stop(&ending{reason: ProtocolViolation, rule: v.Rule, detail: v.Error()})
 		return
 	}
+	if c.client == nil && !cut(err) {
+		c.stop(handshakeEnding(err)) // a stranger has made what carries MQTT fail
+		return
+	}
 	e := &ending{reason: ConnectionLost}
 	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 		e.detail = err.Error()
@@ -132,6 +136,12 @@ func (c *conn) lost(err error) {
 		e.reason, e.limit = SlowConsumer, c.broker.opts.WriteStall.Milliseconds()
 	}
 	c.stop(e)
+}
+
+// cut reports whether a read error is about the network, and not about what has come over it.
+func cut(err error) bool {
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 // fail ends the connection from the goroutine that handles its input, because of a packet or because of the store.

@@ -15,7 +15,7 @@ const (
 	ProtocolViolation
 	ConnectRefused
 	ConnectTimeout
-	HandshakeFailed
+	HandshakeFailed // or what carries MQTT has failed behind it, before CONNECT was accepted
 	TooManyConnections
 	AddressLimit // too many connections from one address, or too fast
 	Displaced    // kept the broker waiting while others waited for the place

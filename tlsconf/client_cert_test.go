@@ -205,6 +205,7 @@ func TestRevokedUnderAnIntermediate(t *testing.T) {
 		{"newer list takes it back", crlPEM(middle.crl(2, testNow), middle.crl(1, testNow.Add(-time.Hour), leaf)), nil},
 		{"newer list revokes", crlPEM(middle.crl(2, testNow, leaf), middle.crl(1, testNow.Add(-time.Hour))), ErrRevoked},
 		{"list of the future", crlPEM(middle.crl(2, testNow.Add(time.Hour), leaf), middle.crl(1, testNow)), nil},
+		{"no list but of the future", crlPEM(middle.crl(2, testNow.Add(2*time.Hour)), middle.crl(1, testNow.Add(time.Hour), leaf)), ErrRevoked},
 		{"list out of date", crlPEM(middle.crl(2, testNow.AddDate(0, -1, 0), leaf)), ErrRevoked},
 		{"DER", middle.crl(1, testNow, leaf), ErrRevoked},
 	} {
@@ -225,9 +226,10 @@ func TestRequireFreshCRL(t *testing.T) {
 		crls func(s *site) []byte
 		want error
 	}{
-		"fresh":      {func(s *site) []byte { return crlPEM(s.ca.crl(1, testNow)) }, nil},
-		"stale":      {func(s *site) []byte { return crlPEM(s.ca.crl(1, testNow.AddDate(0, 0, -8))) }, ErrNoFreshCRL},
-		"of another": {func(s *site) []byte { return crlPEM(newAuthority(t, "Other", nil).crl(1, testNow)) }, ErrNoFreshCRL},
+		"fresh":         {func(s *site) []byte { return crlPEM(s.ca.crl(1, testNow)) }, nil},
+		"stale":         {func(s *site) []byte { return crlPEM(s.ca.crl(1, testNow.AddDate(0, 0, -8))) }, ErrNoFreshCRL},
+		"of the future": {func(s *site) []byte { return crlPEM(s.ca.crl(1, testNow.Add(time.Minute))) }, ErrNoFreshCRL},
+		"of another":    {func(s *site) []byte { return crlPEM(newAuthority(t, "Other", nil).crl(1, testNow)) }, ErrNoFreshCRL},
 	} {
 		site := newSite(t)
 		site.write("crl.pem", c.crls(site))

@@ -197,14 +197,23 @@ func (r *revocations) checkChain(chain []*x509.Certificate, now time.Time) error
 }
 
 // newest is the issuer's list with the latest date that has come; nil if there
-// is none.
+// is none. If no date has come, it is the list with the earliest: the issuer's
+// clock may be ahead of this one, and what is revoked must not come in meanwhile.
 func (r *revocations) newest(issuer *x509.Certificate, now time.Time) *revocationList {
 	var best *revocationList
 	for _, l := range r.byIssuer[string(issuer.RawSubject)] {
-		if l.list.ThisUpdate.After(now) || best != nil && !l.list.ThisUpdate.After(best.list.ThisUpdate) || !l.issuedBy(issuer) {
-			continue
+		if (best == nil || l.before(best, now)) && l.issuedBy(issuer) {
+			best = l
 		}
-		best = l
 	}
 	return best
+}
+
+// before says that l counts now rather than m.
+func (l *revocationList) before(m *revocationList, now time.Time) bool {
+	mine, other := l.list.ThisUpdate, m.list.ThisUpdate
+	if mine.After(now) || other.After(now) {
+		return mine.Before(other)
+	}
+	return mine.After(other)
 }

@@ -72,7 +72,9 @@ var modern = []uint16{
 	tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 }
 
-// forwardSecretCBC are the other suites with ephemeral keys.
+// forwardSecretCBC are the other suites with ephemeral keys. For those with
+// SHA-256, here and below, crypto/tls has no countermeasure against Lucky 13;
+// it takes everything but RC4 before them.
 var forwardSecretCBC = []uint16{
 	tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256,
 	tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256,

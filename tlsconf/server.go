@@ -29,8 +29,9 @@ type Options struct {
 	// CRLFiles hold revocation lists for client certificates, PEM or DER.
 	CRLFiles []string
 	// RequireFreshCRL refuses client certificates whose issuer has no list in
-	// force. Otherwise a list that is out of date still counts, with a
-	// warning, and no list means nothing is revoked.
+	// force. Otherwise a list whose time is over, or has not come while there is
+	// no other, still counts, with a warning, and no list means nothing is
+	// revoked.
 	RequireFreshCRL bool
 
 	// NextProtos for ALPN, most wanted first.
@@ -69,7 +70,11 @@ type Server struct {
 	mu     sync.Mutex
 	stamps map[string]stamp // of each file before the last attempt to read it
 	status Status
+	again  time.Time // when a set that failed is tried again
 }
+
+// retryEvery is how often a set that failed is tried again without a change.
+const retryEvery = time.Minute
 
 // Status is how the last attempts to load went.
 type Status struct {
@@ -166,6 +171,7 @@ func (s *Server) reload() error {
 	err := s.load()
 	if s.status.LastError = err; err != nil {
 		s.status.Failures++
+		s.again = s.options.Now().Add(retryEvery)
 		return err
 	}
 	s.status.Reloads++
@@ -206,8 +212,10 @@ func (s *Snapshot) setTicketKeys(keys [][32]byte) {
 
 // Watch looks at the files at each tick and reloads them if one has changed.
 // After a reload it calls report, if that is not nil, with the error or nil. A
-// set that failed is tried again when a file changes again. Watch returns when
-// the context ends; the caller owns the ticker, typically one of a few seconds.
+// set that failed is tried again when a file changes again, and every minute:
+// what was wrong may be the time, a permission or a lack of descriptors. The same
+// error is then not reported again. Watch returns when the context ends; the
+// caller owns the ticker, typically one of a few seconds.
 func (s *Server) Watch(ctx context.Context, tick <-chan time.Time, report func(error)) {
 	for {
 		select {
@@ -215,21 +223,36 @@ func (s *Server) Watch(ctx context.Context, tick <-chan time.Time, report func(e
 			return
 		case <-tick:
 		}
-		if changed, err := s.reloadIfChanged(); changed && report != nil {
+		if news, err := s.reloadIfDue(); news && report != nil {
 			report(err)
 		}
 	}
 }
 
-func (s *Server) reloadIfChanged() (changed bool, err error) {
+// reloadIfDue reloads if a file has changed or a set that failed is to be tried
+// again. news says that there is something to report.
+func (s *Server) reloadIfDue() (news bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.changed() {
+		return true, s.reload()
+	}
+	before := s.status.LastError
+	if before == nil || s.options.Now().Before(s.again) {
+		return false, nil
+	}
+	err = s.reload()
+	return err == nil || err.Error() != before.Error(), err
+}
+
+// changed compares the files with what they were, with mu held.
+func (s *Server) changed() bool {
 	for file, now := range s.stampAll() {
 		if !now.same(s.stamps[file]) {
-			return true, s.reload()
+			return true
 		}
 	}
-	return false, nil
+	return false
 }
 
 func (s *Server) stampAll() map[string]stamp {

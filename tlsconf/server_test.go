@@ -230,6 +230,40 @@ func TestWatchReloadsWhatChanged(t *testing.T) {
 	})
 }
 
+// What was wrong need not be in the files: a certificate may have come before
+// its time, or descriptors may have been short. So a set that failed is tried
+// again, and what was told of it once is not told again.
+func TestWatchTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		site := newSite(t)
+		server := site.server(site.options(Modern))
+		ctx, cancel := context.WithCancel(t.Context())
+		tick := make(chan time.Time)
+		var reports []error
+		go server.Watch(ctx, tick, func(err error) { reports = append(reports, err) })
+		early := func(c *x509.Certificate) { c.NotBefore = testNow.Add(30 * time.Minute) }
+		site.write("rsa.pem", certPEM(site.ca.issue("early", rsaKey().Public(), early)))
+		for minute := range 60 {
+			site.now = testNow.Add(time.Duration(minute) * time.Minute)
+			for range 3 {
+				tick <- time.Now()
+				synctest.Wait()
+			}
+			inUse, want := server.Snapshot().Certificates[0].CommonName == "early", 1
+			if minute >= 30 {
+				want = 2
+			}
+			if inUse != (minute >= 30) || len(reports) != want {
+				t.Fatalf("after %d minutes: in use %v, reports %v", minute, inUse, reports)
+			}
+		}
+		if status := server.Status(); reports[0] == nil || reports[1] != nil || status.Failures != 30 || status.Reloads != 1 {
+			t.Errorf("reports %v, %+v", reports, status)
+		}
+		cancel()
+	})
+}
+
 func TestWatchWithoutReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		site := newSite(t)

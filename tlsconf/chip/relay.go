@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -33,8 +34,9 @@ type Relay struct {
 	// MaxConns bounds the connections at one time. 0 means DefaultMaxConns.
 	// Beyond it new ones wait to be accepted.
 	MaxConns int
-	// Report is told why a connection came to nothing; nil: nobody is. It is
-	// called on many goroutines.
+	// Report is told why a connection came to nothing, and with the listener's
+	// address why none can be accepted for now; nil: nobody is. It is called on
+	// many goroutines.
 	Report func(remote net.Addr, why error)
 }
 
@@ -44,8 +46,13 @@ const (
 	DefaultMaxConns         = 10_000
 )
 
+// writeStall is how long a device may take nothing of what is sent to it. While
+// the relay waits for it, it does not see that the server has given it up.
+const writeStall = time.Minute
+
 // Serve relays what l accepts until ctx ends, and returns when every connection
-// has ended. It closes l.
+// has ended. It closes l. An error that is about the moment, such as a lack of
+// descriptors, is waited out.
 func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 	most := r.MaxConns
 	if most <= 0 {
@@ -56,6 +63,7 @@ func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	var all sync.WaitGroup
 	defer all.Wait()
+	var pause time.Duration // after the last error
 	for {
 		select {
 		case room <- struct{}{}:
@@ -63,6 +71,18 @@ func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 			return ctx.Err()
 		}
 		conn, err := l.Accept()
+		if err != nil && passing(err) && ctx.Err() == nil {
+			<-room
+			if r.Report != nil {
+				r.Report(l.Addr(), err)
+			}
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+			continue
+		}
 		if err != nil {
 			l.Close()
 			if ctx.Err() != nil {
@@ -70,6 +90,7 @@ func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 			}
 			return err
 		}
+		pause = 0
 		all.Go(func() {
 			defer func() { <-room }()
 			if err := r.relay(ctx, conn); err != nil && r.Report != nil {
@@ -77,6 +98,25 @@ func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 			}
 		})
 	}
+}
+
+// passing reports whether an error of Accept is about the moment, not about the
+// listener.
+func passing(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// bounded is a connection whose other side must take what is written.
+type bounded struct{ net.Conn }
+
+func (b bounded) Write(p []byte) (int, error) {
+	b.SetWriteDeadline(time.Now().Add(writeStall)) // a vendor's may have none
+	return b.Conn.Write(p)
 }
 
 // relay serves one device until one of the sides ends, or ctx.
@@ -90,7 +130,7 @@ func (r *Relay) relay(ctx context.Context, conn net.Conn) error {
 	defer context.AfterFunc(ctx, end)()
 	var both sync.WaitGroup
 	both.Go(func() { io.Copy(server, device); end() })
-	both.Go(func() { io.Copy(device, server); end() })
+	both.Go(func() { io.Copy(bounded{device}, server); end() })
 	both.Wait()
 	return nil
 }

@@ -8,7 +8,9 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sampan/tlsconf/psk"
@@ -229,4 +231,103 @@ type never struct{}
 func (never) Terminate(ctx context.Context, _ net.Conn) (net.Conn, string, error) {
 	<-ctx.Done()
 	return nil, "", ctx.Err()
+}
+
+// pipes is a listener in memory. Accept fails with what is in failures first.
+type pipes struct {
+	failures []error
+	conns    chan net.Conn
+	closed   chan struct{}
+	close    sync.Once
+}
+
+func newPipes(failures ...error) *pipes {
+	return &pipes{failures: failures, conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	if len(p.failures) > 0 {
+		err := p.failures[0]
+		p.failures = p.failures[1:]
+		return nil, &net.OpError{Op: "accept", Err: err}
+	}
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.close.Do(func() { close(p.closed) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
+
+func (p *pipes) dial() net.Conn {
+	near, far := net.Pipe()
+	p.conns <- far
+	return near
+}
+
+// inMemory relays without a network, one device at a time, until the test is over.
+func inMemory(t *testing.T, l *pipes) (servers chan net.Conn, reports chan error) {
+	servers, reports = make(chan net.Conn), make(chan error, 10)
+	r := &Relay{
+		Terminator: proving(identity), MaxConns: 1,
+		Dial: func(context.Context) (net.Conn, error) {
+			near, far := net.Pipe()
+			go func() { servers <- far }()
+			return near, nil
+		},
+		Report: func(_ net.Addr, why error) { reports <- why },
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- r.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	return servers, reports
+}
+
+// A lack of descriptors passes, and ends no relay.
+func TestRelayGoesOnAfterAPassingError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newPipes(syscall.EMFILE, syscall.ENFILE, syscall.EMFILE)
+		servers, reports := inMemory(t, l)
+		device := l.dial()
+		defer device.Close()
+		server := <-servers
+		if p, err := Read(server); err != nil || p.Identity != identity {
+			t.Errorf("%+v, %v", p, err)
+		}
+		for _, want := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EMFILE} {
+			if err := <-reports; !errors.Is(err, want) {
+				t.Errorf("reported %v, want %v", err, want)
+			}
+		}
+	})
+}
+
+// A device that takes nothing more cannot keep its place when the server has given it up.
+func TestADeviceThatDoesNotReadIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newPipes()
+		servers, _ := inMemory(t, l)
+		silent := l.dial()
+		defer silent.Close()
+		server := <-servers
+		if _, err := Read(server); err != nil {
+			t.Fatal(err)
+		}
+		server.Write([]byte("nobody reads this"))
+		server.Close()
+		next := l.dial() // there is room for one
+		defer next.Close()
+		if p, err := Read(<-servers); err != nil || p.Identity != identity {
+			t.Errorf("%+v, %v", p, err)
+		}
+	})
 }

@@ -58,7 +58,7 @@ func TestClientRefusesEachWrongAnswer(t *testing.T) {
 		{"etm with AEAD", hello(func(m *wire.ServerHello) {
 			m.EncryptThenMAC, m.Suite = true, TLS_PSK_WITH_AES_128_GCM_SHA256
 		}), nil, AlertIllegalParameter},
-		{"renegotiation_info not empty", helloWith(extension(0xff01, 1, 1)...), nil, AlertIllegalParameter},
+		{"renegotiation_info not empty", helloWith(extension(0xff01, 1, 1)...), nil, AlertHandshakeFailure},
 		{"extension twice", helloWith(append(extension(23), extension(23)...)...), nil, AlertIllegalParameter},
 		{"extension with a body", helloWith(extension(23, 1)...), nil, AlertDecodeError},
 		{"empty points", helloWith(extension(11, 0)...), nil, AlertDecodeError},

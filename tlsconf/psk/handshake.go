@@ -261,6 +261,8 @@ func decodeFailed(err error) error {
 	switch e.Kind {
 	case wire.Illegal:
 		return fail(AlertIllegalParameter, e.Error())
+	case wire.Renegotiating:
+		return fail(AlertHandshakeFailure, e.Error())
 	case wire.Unsolicited:
 		return fail(AlertUnsupportedExtension, e.Error())
 	}

@@ -122,7 +122,7 @@ func TestServerAnswersEachWrongByteSequence(t *testing.T) {
 		{"65 extensions", helloWith(manyExtensions(65)...), AlertIllegalParameter},
 		{"encrypt_then_mac with a body", helloWith(extension(22, 0)...), AlertDecodeError},
 		{"extended_master_secret with a body", helloWith(extension(23, 0)...), AlertDecodeError},
-		{"renegotiation_info not empty", helloWith(extension(0xff01, 2, 7, 7)...), AlertIllegalParameter},
+		{"renegotiation_info not empty", helloWith(extension(0xff01, 2, 7, 7)...), AlertHandshakeFailure},
 		{"renegotiation_info cut", helloWith(extension(0xff01, 2, 7)...), AlertDecodeError},
 		{"renegotiation_info without length", helloWith(extension(0xff01)...), AlertDecodeError},
 		{"max_fragment_length 0", helloWith(extension(1, 0)...), AlertIllegalParameter},

@@ -3,15 +3,17 @@ package listen
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 
 	"sampan/broker"
 	"sampan/tlsconf/detect"
+	"sampan/tlsconf/psk"
 )
 
 // byFirstBytes is the layer that finds out what a client speaks and puts on what that takes. It looks at the
 // first byte without taking it, so that plain MQTT, which it is nearly always, is left as the socket it came
-// on. Inside TLS it looks once more: for plain MQTT or WebSocket.
+// on. What is inside TLS is for byFirstBytesInside to find out.
 func byFirstBytes(o Options) layer {
 	secure := o.secure()
 	return func(ctx context.Context, below net.Conn, channel *broker.Channel) (net.Conn, error) {
@@ -27,16 +29,17 @@ func byFirstBytes(o Options) layer {
 			return nil, err
 		}
 		switch {
-		case kind == detect.PSK && o.PSK != nil:
-			return toPSK(o.PSK)(ctx, conn, channel)
 		case kind == detect.TLS && o.TLS != nil:
-			secured, err := secure(ctx, conn, channel)
-			if err != nil {
-				return nil, err
+			return secure(ctx, conn, channel)
+		case (kind == detect.TLS || kind == detect.PSK) && o.PSK != nil:
+			// What detect calls TLS may take a key, too.
+			secured, err := toPSK(o.PSK)(ctx, conn, channel)
+			if e, ok := errors.AsType[*psk.Error](err); ok && kind == detect.TLS && !e.Remote && (e.Alert == psk.AlertHandshakeFailure || e.Alert == psk.AlertProtocolVersion) {
+				err = fmt.Errorf("%w: %w", errNoCertificate, err)
 			}
-			return byFirstBytesInside(ctx, secured, channel)
+			return secured, err
 		case kind == detect.TLS || kind == detect.PSK:
-			return nil, errors.New("the client wants TLS, and there is no certificate: set --cert and --key")
+			return nil, errNoCertificate
 		case kind == detect.HTTP:
 			return toWebSocket("/")(ctx, conn, channel)
 		}
@@ -44,8 +47,14 @@ func byFirstBytes(o Options) layer {
 	}
 }
 
-// byFirstBytesInside tells MQTT from WebSocket inside TLS.
+var errNoCertificate = errors.New("the client wants TLS, and there is no certificate: set --cert and --key")
+
+// byFirstBytesInside is the layer that tells MQTT from WebSocket inside TLS. It is a layer of its own, so that what
+// TLS has put on is closed with the connection if there is neither.
 func byFirstBytesInside(ctx context.Context, secured net.Conn, channel *broker.Channel) (net.Conn, error) {
+	if channel.Security != broker.TLS {
+		return secured, nil
+	}
 	conn, kind, err := detect.Client(secured)
 	switch {
 	case err != nil:

@@ -25,6 +25,8 @@ type certified struct {
 	below net.Conn
 	state *tls.ConnectionState
 	among *Certified
+
+	remote net.Addr // where the client is
 }
 
 // Close closes the connection, which is then nothing to look at any more.
@@ -62,7 +64,7 @@ func (s *Certified) Recheck(cut func(remote net.Addr, why error)) {
 	for _, c := range all {
 		if err := s.Check(*c.state); err != nil {
 			c.below.Close() // whoever reads from it finds out, and closes the rest
-			cut(c.below.RemoteAddr(), err)
+			cut(c.remote, err)
 		}
 	}
 }
@@ -100,7 +102,7 @@ func (o *Options) secure() layer {
 			conn.Close()
 			return nil, err
 		}
-		c := &certified{Conn: conn.(*tls.Conn), below: below, state: channel.TLS, among: among}
+		c := &certified{Conn: conn.(*tls.Conn), below: below, state: channel.TLS, among: among, remote: channel.Remote}
 		among.add(c)
 		// What the handshake went by may have been replaced since; from here on Recheck sees the connection.
 		if err := among.Check(*c.state); err != nil {

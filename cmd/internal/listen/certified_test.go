@@ -9,11 +9,17 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"io"
 	"math/big"
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"sampan/broker"
+	"sampan/broker/brokertest"
 	"sampan/cmd/internal/listen"
 	"sampan/cmd/internal/testtls"
 )
@@ -121,5 +127,78 @@ func TestOnlyChainsThatHoldAreTold(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Of a client with a certificate that comes to nothing behind its handshake nothing is kept.
+func TestCertifiedClientsThatGiveUpAreForgotten(t *testing.T) {
+	authority, authorityKey := issue(t, "authority", true, nil, nil, nil)
+	leaf, key := issue(t, "device", false, nil, authority, authorityKey)
+	trusted := x509.NewCertPool()
+	trusted.AddCert(authority)
+	server := testtls.NewServer(t)
+	for _, url := range []string{"mqtts://127.0.0.1:0", "wss://127.0.0.1:0", "auto://127.0.0.1:0", "auto://127.0.0.1:0?accept=low"} {
+		for name, sent := range map[string]string{"nothing": "", "no protocol": "\x00\x00", "no CONNECT": "\xc0\x00", "a request for a page": "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "CONNECT": "\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01x"} {
+			t.Run(url+", "+name, func(t *testing.T) {
+				among := &listen.Certified{Check: func(tls.ConnectionState) error { return nil }}
+				u := serve(t, url, listen.Options{Certified: among, TLS: &tls.Config{
+					Certificates: []tls.Certificate{server.Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted,
+				}}, nil)
+				conn, err := tls.Dial("tcp", u.HostPort(), &tls.Config{RootCAs: server.Roots, ServerName: "localhost",
+					Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				conn.Write([]byte(sent))
+				conn.CloseWrite()
+				conn.SetReadDeadline(time.Now().Add(brokertest.Patience))
+				if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("still open: %v", err)
+				}
+				conn.Close()
+				eventually(t, "nothing is kept", func() bool { return among.Len() == 0 })
+			})
+		}
+	}
+}
+
+// A connection that is cut is told by the address of the client, not by that of the proxy before it.
+func TestACutClientIsToldByItsAddress(t *testing.T) {
+	authority, authorityKey := issue(t, "authority", true, nil, nil, nil)
+	leaf, key := issue(t, "device", false, nil, authority, authorityKey)
+	trusted := x509.NewCertPool()
+	trusted.AddCert(authority)
+	server := testtls.NewServer(t)
+	var bad atomic.Bool
+	among := &listen.Certified{Check: func(tls.ConnectionState) error {
+		if bad.Load() {
+			return errors.New("is good no more")
+		}
+		return nil
+	}}
+	u := serve(t, "mqtts://127.0.0.1:0", listen.Options{Certified: among, ProxyFrom: []netip.Prefix{netip.MustParsePrefix(local)}, TLS: &tls.Config{
+		Certificates: []tls.Certificate{server.Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted,
+	}}, nil)
+	below, err := net.Dial("tcp", u.HostPort())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer below.Close()
+	below.SetDeadline(time.Now().Add(brokertest.Patience))
+	below.Write(header(2, "198.51.100.7:7"))
+	conn := tls.Client(below, &tls.Config{RootCAs: server.Roots, ServerName: "localhost",
+		Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}}})
+	conn.Write([]byte("\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01x"))
+	if _, err := io.ReadFull(conn, make([]byte, 4)); err != nil {
+		t.Fatal(err)
+	}
+	bad.Store(true)
+	var cut []string
+	among.Recheck(func(remote net.Addr, _ error) { cut = append(cut, remote.String()) })
+	if len(cut) != 1 || cut[0] != "198.51.100.7:7" {
+		t.Errorf("cut: %v", cut)
+	}
+	if _, err := conn.Read(make([]byte, 1)); err == nil {
+		t.Error("it is still there")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sampan/broker"
+	"sampan/tlsconf/detect"
 )
 
 // layer turns a connection into one that is nearer to MQTT, and notes in the channel what it has found out.
@@ -20,6 +21,7 @@ type layer func(ctx context.Context, below net.Conn, channel *broker.Channel) (n
 type conn struct {
 	below   *meter
 	top     atomic.Pointer[net.Conn]
+	closed  atomic.Bool
 	layers  []layer
 	channel broker.Channel // written by HandshakeContext
 	bare    bool           // written by HandshakeContext
@@ -45,6 +47,10 @@ func (c *conn) HandshakeContext(ctx context.Context) error {
 			return err
 		}
 		c.top.Store(&top)
+		if c.closed.Load() {
+			top.Close() // Close may have seen what was on top before
+			return net.ErrClosed
+		}
 	}
 	c.layers = nil
 	c.bare = *c.top.Load() == net.Conn(c.below)
@@ -65,16 +71,24 @@ func (c *conn) Admitted() { c.below.lift() }
 
 func (c *conn) Read(b []byte) (int, error)         { return (*c.top.Load()).Read(b) }
 func (c *conn) Write(b []byte) (int, error)        { return (*c.top.Load()).Write(b) }
-func (c *conn) Close() error                       { return (*c.top.Load()).Close() }
 func (c *conn) LocalAddr() net.Addr                { return c.below.LocalAddr() }
 func (c *conn) RemoteAddr() net.Addr               { return c.below.RemoteAddr() }
 func (c *conn) SetDeadline(t time.Time) error      { return (*c.top.Load()).SetDeadline(t) }
 func (c *conn) SetReadDeadline(t time.Time) error  { return (*c.top.Load()).SetReadDeadline(t) }
 func (c *conn) SetWriteDeadline(t time.Time) error { return (*c.top.Load()).SetWriteDeadline(t) }
 
+// Close closes the connection. A handshake closes what it puts on later.
+func (c *conn) Close() error {
+	c.closed.Store(true)
+	return (*c.top.Load()).Close()
+}
+
 // CloseWrite tells the other side that nothing more will come, and fails if what is on top cannot say so.
 func (c *conn) CloseWrite() error {
 	top := *c.top.Load()
+	if looked, ok := top.(*detect.Conn); ok {
+		top = looked.NetConn() // to look at the first bytes put nothing on
+	}
 	if top == net.Conn(c.below) {
 		top = c.below.Conn
 	}

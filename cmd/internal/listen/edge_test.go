@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -292,7 +294,7 @@ func TestUnauthenticatedBytes(t *testing.T) {
 		}
 	}()
 	ev := e.Events.WaitFor(t, broker.Refused, "")
-	if !strings.Contains(ev.Detail, "more than 8192 bytes before CONNECT was accepted") {
+	if ev.Reason != broker.HandshakeFailed || !strings.Contains(ev.Detail, "more than 8192 bytes before CONNECT was accepted") {
 		t.Errorf("event %+v", ev)
 	}
 	good := upgrade()
@@ -309,5 +311,95 @@ func TestUnauthenticatedBytes(t *testing.T) {
 	good.Write(append([]byte{0x82, 0x80 | byte(len(ping)), 0, 0, 0, 0}, ping...))
 	if _, err := io.ReadFull(good, answer[:4]); err != nil {
 		t.Errorf("after 100 KB: %v", err)
+	}
+}
+
+// A refusal reaches a client that has already sent much more, whatever is wrapped around it: the connection is not reset
+// over it.
+func TestARefusalIsNotReset(t *testing.T) {
+	e := newEdge(t, broker.Options{Authenticator: broker.AuthenticatorFunc(func(context.Context, *broker.ConnectRequest) (*broker.Principal, error) {
+		return nil, &broker.Refusal{Code: packet.RefusedNotAuthorized, Rule: "no"}
+	})}, listen.Options{}, "mqtt://127.0.0.1:0", "auto://127.0.0.1:0", "mqtts://127.0.0.1:0", "psk://127.0.0.1:0")
+	overTLS := func(c net.Conn) net.Conn { return tls.Client(c, e.tls) }
+	overPSK := func(c net.Conn) net.Conn { return psk.Client(c, e.psk) }
+	for _, c := range []struct {
+		url  string
+		wrap func(net.Conn) net.Conn
+	}{
+		{"mqtt://127.0.0.1:0", nil},
+		{"auto://127.0.0.1:0", nil},
+		{"mqtts://127.0.0.1:0", overTLS},
+		{"auto://127.0.0.1:0", overTLS},
+		{"psk://127.0.0.1:0", overPSK},
+		{"auto://127.0.0.1:0", overPSK},
+	} {
+		for range 20 {
+			below := e.dial(t, c.url)
+			conn := below
+			if c.wrap != nil {
+				conn = c.wrap(below)
+			}
+			below.SetDeadline(time.Now().Add(brokertest.Patience))
+			much := append(brokertest.ConnectPacket("c").AppendTo(nil), bytes.Repeat([]byte{0x30, 3, 0, 1, 'a'}, 4<<10)...)
+			if _, err := conn.Write(much); err != nil {
+				t.Fatalf("%s: %v", c.url, err)
+			}
+			connack := packet.Connack{Code: packet.RefusedNotAuthorized}
+			if got, err := io.ReadAll(conn); err != nil || !bytes.Equal(got, connack.AppendTo(nil)) {
+				t.Fatalf("%s: got % x, %v", c.url, got, err)
+			}
+			below.(*net.TCPConn).CloseWrite() // the broker need not wait for more
+			if _, err := io.Copy(io.Discard, below); err != nil {
+				t.Fatalf("%s: %v", c.url, err)
+			}
+			conn.Close()
+		}
+	}
+}
+
+// What a stranger sends is told in the log in a few words, however long it is.
+func TestALongRequestIsNotALongLine(t *testing.T) {
+	const longest = 2 << 10
+	e := newEdge(t, broker.Options{}, listen.Options{UnauthenticatedBytes: 64 << 10}, "ws://127.0.0.1:0/mqtt")
+	for i, c := range []struct{ sent, explains string }{
+		{"GET /" + strings.Repeat("%00", 4000) + " HTTP/1.1\r\nHost: x\r\n\r\n", "there is no WebSocket at /"},
+		{"GET /" + strings.Repeat("é", 6000) + " HTTP/1.1\r\nHost: x\r\n\r\n", "there is no WebSocket at /é"},
+		{strings.Repeat("\x01", 12000) + "\r\nHost: x\r\n\r\n", "malformed HTTP request"},
+		{"GET /mqtt HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Protocol: mqtt\r\nConnection: " + strings.Repeat("\x80", 12000) + "\r\n\r\n", "Connection header"},
+	} {
+		conn := e.dial(t, "ws://127.0.0.1:0/mqtt")
+		io.WriteString(conn, c.sent)
+		io.Copy(io.Discard, conn)
+		eventually(t, "a log line", func() bool { return len(e.Log.Lines("refused")) == i+1 })
+		ev := e.Events.Of(broker.Refused)[i]
+		if line := e.Log.Lines("refused")[i]; len(line) > longest || ev.Reason != broker.HandshakeFailed || !strings.Contains(ev.Detail, c.explains) {
+			t.Errorf("a line of %d bytes: %.300s", len(line), line)
+		}
+	}
+}
+
+// A client that would take a certificate or a pre-shared key gets the key where there is no certificate.
+func TestAutoWithoutACertificateTakesTheKey(t *testing.T) {
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("openssl is not there")
+	}
+	seen := make(chan broker.Channel, 1)
+	u := serve(t, "auto://127.0.0.1:0", listen.Options{PSK: &psk.Config{Key: func(_ context.Context, identity []byte) ([]byte, bool) {
+		return []byte(sharedKey), string(identity) == "me"
+	}}}, seen)
+	ctx, cancel := context.WithTimeout(t.Context(), brokertest.Patience)
+	defer cancel()
+	client := exec.CommandContext(ctx, openssl, "s_client", "-connect", u.HostPort(), "-quiet", "-no_ign_eof", "-tls1_2", "-cipher", "ALL:@SECLEVEL=0",
+		"-psk_identity", "me", "-psk", hex.EncodeToString([]byte(sharedKey)))
+	client.Stdin = io.MultiReader(bytes.NewReader(brokertest.ConnectPacket("c").AppendTo(nil)), bytes.NewReader(packet.AppendDisconnect(nil)))
+	out, err := client.CombinedOutput()
+	select {
+	case channel := <-seen:
+		if channel.Security != broker.PSK || channel.Identity != "me" {
+			t.Errorf("channel %+v", channel)
+		}
+	case <-time.After(brokertest.Patience):
+		t.Errorf("it did not come in: %v, %s", err, out)
 	}
 }

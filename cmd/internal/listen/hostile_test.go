@@ -71,6 +71,16 @@ func (e *edge) record(t *testing.T, url string) [][]byte {
 const upgradeRequest = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
 	"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
 
+// manyHeaders is a request of 16,000 bytes whose headers do not end: as many as that can hold.
+func manyHeaders() []byte {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+	b := []byte("GET / HTTP/1.1\n")
+	for i := 0; len(b) < 16_000; i++ {
+		b = append(b, letters[i%36], letters[i/36%36], letters[i/36/36], ':', '\n')
+	}
+	return b
+}
+
 // readHead reads an HTTP answer's head and nothing after it.
 func readHead(t *testing.T, conn net.Conn) {
 	t.Helper()
@@ -148,6 +158,9 @@ func TestSlowLoris(t *testing.T) {
 		}, "connect-timeout", connectTimeout},
 		{"in the WebSocket request", direct, "ws://127.0.0.1:0", func(_ *testing.T, conn net.Conn, _ int) {
 			io.WriteString(conn, upgradeRequest[:100])
+		}, "connect-timeout", connectTimeout},
+		{"in a WebSocket request of many headers", direct, "ws://127.0.0.1:0", func(_ *testing.T, conn net.Conn, _ int) {
+			conn.Write(manyHeaders())
 		}, "connect-timeout", connectTimeout},
 		{"after the WebSocket request", direct, "ws://127.0.0.1:0", func(t *testing.T, conn net.Conn, _ int) {
 			upgraded(t, conn)

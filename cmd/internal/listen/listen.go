@@ -126,7 +126,7 @@ func (o *Options) layers(u address.URL) (layers []layer) {
 	case address.PSK:
 		layers = append(layers, toPSK(o.PSK))
 	case address.Auto:
-		layers = append(layers, byFirstBytes(*o))
+		layers = append(layers, byFirstBytes(*o), byFirstBytesInside)
 	case address.Chip:
 		layers = append(layers, byPreface)
 	}

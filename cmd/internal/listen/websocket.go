@@ -2,6 +2,7 @@ package listen
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -22,20 +25,17 @@ var subprotocols = []string{"mqtt", "mqttv3.1"}
 // requestBytes bounds the request that asks for a WebSocket.
 const requestBytes = 16 << 10
 
+// webSocketBuffer is how much is read of a WebSocket at one time, at least.
+const webSocketBuffer = 4 << 10
+
 // toWebSocket is the layer of WebSocket: it reads one HTTP request, which asks for the WebSocket at path
 // ("/": at any path), and answers it. Every other request is answered with an error and ends the connection.
 func toWebSocket(path string) layer {
 	return func(_ context.Context, below net.Conn, channel *broker.Channel) (net.Conn, error) {
-		limited := &io.LimitedReader{R: below, N: requestBytes}
-		reader := bufio.NewReader(limited)
-		request, err := http.ReadRequest(reader)
-		if limited.N == 0 {
-			err = fmt.Errorf("the HTTP request is longer than %d bytes", requestBytes)
-		}
+		request, reader, err := readRequest(below)
 		if err != nil {
 			return nil, fmt.Errorf("no HTTP request: %w", err)
 		}
-		limited.N = 1<<63 - 1 // what follows is the WebSocket's
 		request.RemoteAddr, request.TLS = below.RemoteAddr().String(), channel.TLS
 		answer := &response{conn: below, reader: reader, header: http.Header{}}
 		switch {
@@ -55,23 +55,119 @@ func toWebSocket(path string) layer {
 		}
 		ws.SetReadLimit(-1) // packets and messages need not line up [MQTT-6.0.0-2]; the broker limits packets
 		channel.WebSocket = true
-		return binaryMessages{websocket.NetConn(context.Background(), ws, websocket.MessageBinary)}, nil
+		return &binaryMessages{Conn: below, ws: ws}, nil
 	}
 }
 
-// binaryMessages is a WebSocket of such.
-type binaryMessages struct{ net.Conn }
+// readRequest reads an HTTP request without its body. What has come after it is left in the reader's buffer.
+//
+// Nothing is made of the header before it is there: a stranger who sends it slowly holds what was sent, and not the many
+// small things that make a request.
+func readRequest(r io.Reader) (*http.Request, *bufio.Reader, error) {
+	b, line := make([]byte, 0, 1<<10), -1
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		looked := max(0, len(b)-len("\n\r"))
+		b = b[:len(b)+n]
+		if line < 0 {
+			if line = bytes.IndexByte(b, '\n'); line >= 0 {
+				if _, wrong := http.ReadRequest(bufio.NewReader(io.MultiReader(bytes.NewReader(b[:line+1]), strings.NewReader("\r\n")))); wrong != nil {
+					return nil, nil, wrong
+				}
+			}
+		}
+		if bytes.Contains(b[looked:], []byte("\n\r\n")) || bytes.Contains(b[looked:], []byte("\n\n")) {
+			reader := bufio.NewReaderSize(bytes.NewReader(b), max(webSocketBuffer, len(b)))
+			request, err := http.ReadRequest(reader)
+			return request, reader, err
+		}
+		switch {
+		case err == io.EOF && len(b) > 0:
+			return nil, nil, io.ErrUnexpectedEOF
+		case err != nil:
+			return nil, nil, err
+		case len(b) >= requestBytes:
+			return nil, nil, fmt.Errorf("it is longer than %d bytes", requestBytes)
+		case len(b) == cap(b):
+			b = slices.Grow(b, min(len(b), requestBytes-len(b)))
+		}
+	}
+}
 
-// notBinary is how the error begins with which a message that is not binary is refused: it has no type.
-const notBinary = "unexpected frame type read"
+// binaryMessages is a WebSocket of such, as a stream. Deadlines are those of the connection below, so that they hold
+// wherever the WebSocket reads and writes; after one it is of no more use.
+type binaryMessages struct {
+	net.Conn // below
+	ws       *websocket.Conn
+	message  io.Reader   // the rest of the message that is being read, or nil
+	notGood  atomic.Bool // the client has sent a message that is not binary
+	bounded  atomic.Bool // reading has a deadline
+}
 
-// Read fails with what the standard says of a message that is not binary.
-func (b binaryMessages) Read(p []byte) (int, error) {
-	n, err := b.Conn.Read(p)
-	if err != nil && strings.HasPrefix(err.Error(), notBinary) {
-		err = &broker.Violation{Rule: "MQTT-6.0.0-1", Detail: "a WebSocket message is text: MQTT is sent in binary ones"}
+// Read reads on in the messages. It returns io.EOF when the client has said goodbye, and fails with what the standard
+// says of a message that is not binary.
+func (b *binaryMessages) Read(p []byte) (n int, err error) {
+	for n == 0 && err == nil && len(p) > 0 {
+		if b.message == nil {
+			if b.message, err = b.next(); err != nil {
+				break
+			}
+		}
+		if n, err = b.message.Read(p); err == io.EOF {
+			b.message, err = nil, nil
+		}
+	}
+	switch websocket.CloseStatus(err) {
+	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
+		err = io.EOF
 	}
 	return n, err
+}
+
+// next waits for the next message.
+func (b *binaryMessages) next() (io.Reader, error) {
+	kind, message, err := b.ws.Reader(context.Background())
+	if err == nil && kind != websocket.MessageBinary {
+		b.notGood.Store(true)
+		err = &broker.Violation{Rule: "MQTT-6.0.0-1", Detail: "a WebSocket message is text: MQTT is sent in binary ones"}
+	}
+	return message, err
+}
+
+// Write sends p as a message.
+func (b *binaryMessages) Write(p []byte) (int, error) {
+	if err := b.ws.Write(context.Background(), websocket.MessageBinary, p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// SetReadDeadline bounds reading, and with it how long Close waits.
+func (b *binaryMessages) SetReadDeadline(t time.Time) error {
+	b.bounded.Store(!t.IsZero())
+	return b.Conn.SetReadDeadline(t)
+}
+
+// SetDeadline bounds reading and writing.
+func (b *binaryMessages) SetDeadline(t time.Time) error {
+	return errors.Join(b.SetReadDeadline(t), b.SetWriteDeadline(t))
+}
+
+// goodbyeTime is how long a client may take to say goodbye, too.
+const goodbyeTime = time.Second
+
+// Close says goodbye, waits a moment for the client's, and closes the connection. The WebSocket waits for the rest of
+// a message without a bound of its own. Whoever reads and is to stop for a deadline is not kept from it by a new one.
+func (b *binaryMessages) Close() error {
+	until := time.Now().Add(goodbyeTime)
+	b.SetWriteDeadline(until) // if it fails there is nobody to wait for
+	if !b.bounded.Load() {
+		b.SetReadDeadline(until)
+	}
+	if b.notGood.Load() {
+		return b.ws.Close(websocket.StatusUnsupportedData, "MQTT is sent in binary messages")
+	}
+	return b.ws.Close(websocket.StatusNormalClosure, "")
 }
 
 // asked lists the subprotocols that a request asks for.

@@ -3,7 +3,10 @@ package listen_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -112,6 +115,59 @@ func TestWebSocketMessageThatIsNotBinary(t *testing.T) {
 		}
 		if ev := e.Events.WaitFor(t, kind, client); ev.Reason != broker.ProtocolViolation || ev.Rule != "MQTT-6.0.0-1" {
 			t.Errorf("client %q: %+v", client, ev)
+		}
+	}
+}
+
+// A client that stops in the middle of a WebSocket frame cannot keep the broker from ending its connection, whatever
+// ends it.
+func TestWebSocketFramesThatAreLeftUnfinished(t *testing.T) {
+	e := newEdge(t, broker.Options{}, listen.Options{UnauthenticatedBytes: 64 << 10}, "ws://127.0.0.1:0")
+	bad := append([]byte{0x82, 0x80 | 127, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0}, packet.AppendPingreq(nil)...)
+	for _, c := range []struct {
+		name, rule string
+		sent       []byte
+	}{
+		{"a message that is not binary", "MQTT-6.0.0-1", []byte{0x81, 0x80 | 126, 0x7f, 0xff, 0, 0, 0, 0}},
+		{"a first packet that is no CONNECT", "MQTT-3.1.0-1", append(bad, make([]byte, 4<<10)...)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conn := e.dial(t, "ws://127.0.0.1:0")
+			io.WriteString(conn, upgradeRequest)
+			readHead(t, conn)
+			conn.Write(c.sent)
+			conn.SetReadDeadline(time.Now().Add(brokertest.Patience))
+			if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("the connection is still open: %v", err)
+			}
+			e.Events.Wait(t, c.rule, func(ev broker.Event) bool { return ev.Kind == broker.Refused && ev.Rule == c.rule })
+			eventually(t, "it has gone", func() bool { return e.Stats().Connections == 0 && e.Stats().Pending == 0 })
+		})
+	}
+}
+
+// A client that says goodbye before its CONNECT, with the usual codes or with none as browsers do, is lost and nothing
+// worse. What it makes fail is told as a handshake that failed.
+func TestWebSocketGoodbyeBeforeConnect(t *testing.T) {
+	e := newEdge(t, broker.Options{}, listen.Options{}, "ws://127.0.0.1:0")
+	for i, c := range []struct {
+		sent   []byte // masked with zeros
+		reason broker.Reason
+		told   string
+	}{
+		{[]byte{0x88, 0x80, 0, 0, 0, 0}, broker.ConnectionLost, ""},
+		{[]byte{0x88, 0x82, 0, 0, 0, 0, 3, 232}, broker.ConnectionLost, ""},
+		{[]byte{0x88, 0x82, 0, 0, 0, 0, 3, 233}, broker.ConnectionLost, ""},
+		{[]byte{0x82, 2, 0xc0, 0}, broker.HandshakeFailed, "unmasked"},
+	} {
+		conn := e.dial(t, "ws://127.0.0.1:0")
+		io.WriteString(conn, upgradeRequest)
+		readHead(t, conn)
+		conn.Write(c.sent)
+		io.Copy(io.Discard, conn)
+		eventually(t, "it has gone", func() bool { return len(e.Events.Of(broker.Refused)) == i+1 })
+		if ev := e.Events.Of(broker.Refused)[i]; ev.Reason != c.reason || !strings.Contains(ev.Detail, c.told) || c.told == "" && ev.Detail != "" {
+			t.Errorf("% x: %+v", c.sent, ev)
 		}
 	}
 }

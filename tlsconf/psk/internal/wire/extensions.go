@@ -93,7 +93,7 @@ func (x *extensions) result() error {
 // empty (RFC 5746 section 3.4).
 func (r *reader) noRenegotiation(message byte) *Error {
 	if v := r.vec8(); !r.bad && len(v) != 0 {
-		return &Error{message, Illegal, "renegotiation_info is not empty in a first handshake"}
+		return &Error{message, Renegotiating, "renegotiation_info is not empty in a first handshake"}
 	}
 	return nil
 }

@@ -62,6 +62,9 @@ const (
 	Malformed Kind = iota
 	// Illegal: well formed, but the value is not allowed (illegal_parameter).
 	Illegal
+	// Renegotiating: a first handshake that claims to be another one
+	// (handshake_failure, RFC 5746 sections 3.4 and 3.6).
+	Renegotiating
 	// Unsolicited: an extension in a ServerHello that this side never offers
 	// (unsupported_extension).
 	Unsolicited
