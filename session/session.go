@@ -128,6 +128,7 @@ func Restore(store Store, r *Recovered, o Options) *Session {
 		}
 		if n < len(batch) {
 			for _, sl := range sent {
+				s.Ack(sl.id) // of a damaged store: that it was acknowledged is lost, and its identifier was given again
 				s.window.pushAs(sl.e, sl.id)
 			}
 			s.doubtful = r.Doubtful
