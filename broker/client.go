@@ -242,7 +242,7 @@ func (cl *client) load(b *batch) error {
 	cl.loading = true
 	cl.mu.Unlock()
 	b.flush()
-	b.turn.Leave()
+	b.stay()
 	var messages [loadBatch]*session.Message
 	var failed error
 	for i, r := range refs[:n] {

@@ -200,6 +200,7 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, 
 
 	if noted {
 		w.batch.leave()
+		c.busy.Store(false) // its keep-alive goes on: a client that gets no answer may have given up
 		if err := c.syncStore(); err != nil {
 			if end := c.end.Load(); end != nil {
 				return false, discarded, end // gone while it waited

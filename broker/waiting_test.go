@@ -304,3 +304,40 @@ func (denier) MayPublish(topic []byte) broker.Verdict {
 }
 
 func (denier) MaySubscribe([]byte) broker.Verdict { return broker.Allowed }
+
+// MQTT-3.1.2-24: a client that pings in time is not silent because the broker, which waits for something on its behalf,
+// does not read what it sends.
+func TestKeepAliveOfWhoWaits(t *testing.T) {
+	for _, c := range slow {
+		t.Run(c.name, func(t *testing.T) {
+			g, b, addr := c.start(t)
+			for name, dial := range map[string]func() *brokertest.Client{
+				"plain": func() *brokertest.Client { return b.DialTCP(addr) }, "stream": b.Dial,
+			} {
+				client := dial()
+				client.Connect(name, brokertest.KeepAlive(10))
+				g.shut.Store(true)
+				client.Send(brokertest.Publish(c.topic, "", c.qos, uint16(c.qos)))
+				<-g.arrived
+				for range 3 {
+					b.Clock.Advance(9 * time.Second)
+				}
+				if i, _ := b.Client(name); !i.HeldUp {
+					t.Errorf("%s: nobody says that it is held up", name)
+				}
+				g.shut.Store(false)
+				g.open <- struct{}{}
+				if c.qos > 0 {
+					client.Expect(brokertest.Puback(1))
+				}
+				b.Clock.Advance(14 * time.Second)
+				client.Sync()
+				if i, _ := b.Client(name); i.HeldUp {
+					t.Errorf("%s: it is still held up", name)
+				}
+				b.Clock.Advance(15 * time.Second)
+				client.ExpectClosed()
+			}
+		})
+	}
+}
