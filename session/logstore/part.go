@@ -180,8 +180,15 @@ func (r *recovery) part(d *decoder) {
 		}
 	}
 	r.sawRef(ref)
-	if st != nil && flags&partLast != 0 {
+	switch {
+	case st == nil:
+	case flags&partLast != 0 && !d.bad:
 		r.complete(id, st)
+	default:
+		if r.half == nil {
+			r.half = make(map[session.ID]*state)
+		}
+		r.half[id] = st
 	}
 }
 
@@ -207,10 +214,6 @@ func (r *recovery) partHead(d *decoder, id session.ID, away bool) *state {
 	if known == nil {
 		r.index.enter(id, st)
 	}
-	if r.half == nil {
-		r.half = make(map[session.ID]*state)
-	}
-	r.half[id] = st
 	return st
 }
 
