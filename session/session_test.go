@@ -300,7 +300,7 @@ func TestRestore(t *testing.T) {
 // A store that was damaged may have lost that a message was acknowledged, and have another that was sent later under
 // the same identifier. That one is in flight: the first must have been acknowledged, or it could not have been given.
 //
-// MQTT-2.3.1-2
+// MQTT-2.3.1-4
 func TestRestoreOfAnIdentifierGivenTwice(t *testing.T) {
 	store := newShelf(t)
 	opts := session.Options{Window: 3, Budget: new(session.Budget)}
