@@ -341,3 +341,40 @@ func TestKeepAliveOfWhoWaits(t *testing.T) {
 		})
 	}
 }
+
+// fullStore is a store that says when it takes its time.
+type fullStore struct{ recordGate }
+
+func (s *fullStore) Prompt() bool { return !s.shut.Load() }
+
+// A session that expires while the store takes its time expires later: other deadlines come up in theirs.
+func TestDeadlinesDoNotWaitForTheStore(t *testing.T) {
+	g := newGate(t)
+	b := brokertest.Start(t, broker.Options{Profile: broker.Open, SessionExpiry: time.Hour,
+		Store: &fullStore{recordGate{brokertest.NewStore(), g}}})
+	kept, other := b.Dial(), b.Dial()
+	other.Connect("other", brokertest.KeepAlive(10))
+	kept.Connect("kept", brokertest.Persistent)
+	kept.Close()
+	connections(t, b, 1)
+	for range 359 {
+		b.Clock.Advance(10 * time.Second)
+		other.Sync()
+	}
+	g.shut.Store(true)
+	over := make(chan struct{})
+	go func() { // ends with the time, or when the store goes on
+		defer close(over)
+		b.Clock.Advance(20 * time.Second)
+	}()
+	other.ExpectClosed()
+	<-over
+	if i, ok := b.Client("kept"); !ok || !i.Persistent {
+		t.Errorf("client %+v %v", i, ok)
+	}
+	g.release()
+	b.Clock.Advance(10 * time.Second)
+	if e := b.Events.WaitFor(t, broker.SessionDiscarded, "kept"); e.Rule != "session-expiry" {
+		t.Errorf("event %+v", e)
+	}
+}
