@@ -424,6 +424,29 @@ func (s *Session) Loaded(r Ref, m *Message) {
 	}
 }
 
+// NotRead hands over that a message named by Wanted cannot be read now, and reports whether to wait for it: not if it is
+// not wanted any more, nor if its time was up before it was sent for the first time. Then it is dropped.
+func (s *Session) NotRead(r Ref, now Time) (wait bool) {
+	for i := s.window.n - s.resend; i < s.window.n; i++ {
+		if sl := s.window.at(i); !sl.acked && sl.e.ref == r {
+			return true
+		}
+	}
+	for i := range s.queue.n {
+		e := s.queue.at(i)
+		if e.ref != r || e.m != nil {
+			continue
+		}
+		var stored [1]Stored
+		if s.store.Queue(s.id, r-1, stored[:]) == 0 || stored[0].Ref != r || stored[0].Expires == 0 || now < stored[0].Expires {
+			return true
+		}
+		s.counters.Expired++
+		e.m = unreadable // it leaves in its turn
+	}
+	return false
+}
+
 // Ack takes a message out of flight [MQTT-4.3.2-1]. It reports whether the identifier was in flight; one
 // that is not is ignored.
 func (s *Session) Ack(id uint16) bool {
