@@ -490,6 +490,7 @@ func (s *Session) Disconnect(until Time) {
 	for ; s.resend > 0; s.resend-- { // the others hold nothing
 		s.letGo(&s.window.at(s.window.n - s.resend).e)
 	}
+	s.window.fit()
 	if s.queue.n == 0 || s.queue.at(0).ref > s.doubtful {
 		s.doubtful = 0 // all of them have been sent, and noted
 	}
