@@ -233,8 +233,8 @@ const loadBatch = 32
 //
 // A message that is gone or damaged for good is given up. Any other error may have passed when it is asked for again,
 // a process that has no descriptor left being the likely one, and costs no message: it is returned if it is the first
-// message that it concerns, so that those before one which cannot be read are delivered, and if the connection that
-// wanted the message is still there. The next one asks for itself.
+// message that it concerns, so that those before one which cannot be read are delivered, if the connection that wanted
+// the message is still there, since the next one asks for itself, and if the message has not expired.
 func (cl *client) load(b *batch) error {
 	var refs [loadBatch]session.Ref
 	s, c := cl.session, cl.conn
@@ -242,7 +242,7 @@ func (cl *client) load(b *batch) error {
 	cl.loading = true
 	cl.mu.Unlock()
 	b.flush()
-	b.turn.Leave()
+	b.stay()
 	var messages [loadBatch]*session.Message
 	var failed error
 	for i, r := range refs[:n] {
@@ -263,10 +263,10 @@ func (cl *client) load(b *batch) error {
 	for i, r := range refs[:n] {
 		s.Loaded(r, messages[i])
 	}
-	if n > 0 || cl.conn != c {
-		return nil
+	if n == 0 && cl.conn == c && s.NotRead(refs[0], cl.broker.ticker.wall()) {
+		return failed
 	}
-	return failed
+	return nil
 }
 
 // dropCounters are a session's counters, and whether its queue, or all queues together, had their number of messages

@@ -176,6 +176,12 @@ func (c *conn) unread(t *netx.Turn, wait func()) {
 	t.Leave()
 	c.busy.Store(true)
 	wait()
+	c.readAgain()
+}
+
+// readAgain ends a time in which nothing was read from the client: because of unread, or because what it had sent had to
+// wait for something (batch.leave).
+func (c *conn) readAgain() {
 	c.lastRead.Store(c.broker.ticker.Nanos())
 	c.busy.Store(false)
 }
@@ -200,7 +206,7 @@ func (c *conn) handleChunk(t *netx.Turn, buf []byte, n int) error {
 	b.stats.bytesReceived.Add(uint64(received))
 	w := works.Get().(*work)
 	w.batch.turn, w.batch.spent = t, 0
-	w.batch.own, c.batch = &c.out, &w.batch
+	w.batch.conn, c.batch = c, &w.batch
 	used, err := c.handle(w, buf[:n])
 	if e := c.finishChunk(w); err == nil {
 		err = e
@@ -209,11 +215,14 @@ func (c *conn) handleChunk(t *netx.Turn, buf []byte, n int) error {
 		c.exhausted = used == n && n < len(buf)
 		c.fail(err, w)
 	}
-	w.batch.turn, w.batch.own, c.batch = nil, nil, nil
+	w.batch.turn, w.batch.conn, c.batch = nil, nil, nil
 	works.Put(w)
 	if err != nil {
 		block.Put(buf)
 		return err
+	}
+	if c.busy.Load() {
+		c.readAgain()
 	}
 	c.rest = keep(buf, used, n)
 	if p := c.principal; p != nil && p.Quota != nil {

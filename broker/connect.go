@@ -200,6 +200,7 @@ func (c *conn) takeOver(w *work, clean bool, keepAlive time.Duration) (present, 
 
 	if noted {
 		w.batch.leave()
+		c.busy.Store(false) // its keep-alive goes on: a client that gets no answer may have given up
 		if err := c.syncStore(); err != nil {
 			if end := c.end.Load(); end != nil {
 				return false, discarded, end // gone while it waited
@@ -362,9 +363,16 @@ func (cl *client) expireAfter(d time.Duration) {
 	b.deadlines.Set(&cl.expiry, cl.expiresAt)
 }
 
-// Due is called by the deadline queue when the session may have expired.
+// expireLater is when a session is looked at again that could not be ended when its time was up.
+const expireLater = time.Second
+
+// Due is called by the deadline queue when the session may have expired. Other deadlines do not wait for the store with
+// it.
 func (cl *client) Due(now int64) int64 {
 	b := cl.broker
+	if b.prompt != nil && !b.prompt.Prompt() {
+		return now + int64(expireLater)
+	}
 	if !b.clients.hold(cl) {
 		return 0
 	}

@@ -38,8 +38,9 @@ func (c *conn) Due(now int64) int64 {
 		c.stop(&ending{reason: Kicked, rule: "lifetime", limit: c.principal.Lifetime.Milliseconds()})
 		return 0
 	}
+	busy := c.busy.Load() // before lastRead, which says when it ended
 	last := c.lastRead.Load()
-	if c.busy.Load() {
+	if busy {
 		last = now // it is not the client that says nothing
 	}
 	if at := last + min(int64(limit), never-last); at > now {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"sampan/broker"
 	"sampan/broker/brokertest"
@@ -282,4 +283,56 @@ func TestNoDescriptorsForAMoment(t *testing.T) {
 	if err := b.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A message that cannot be read and whose time is up is dropped like any other: its client does not wait for it.
+func TestExpiredMessagesNeedNotBeRead(t *testing.T) {
+	const blocked, n = 3, 4
+	b, store := backlog(t, broker.Options{MessageExpiry: time.Hour}, n)
+	store.when(func(r session.Ref) error {
+		if r == blocked {
+			return syscall.EIO
+		}
+		return nil
+	})
+	c := b.Dial()
+	c.Connect("sub", brokertest.Persistent)
+	c.Expect(brokertest.Again("a", "in flight", 1), brokertest.Publish("a", "0", 1, 2))
+	c.ExpectClosed()
+	connections(t, b, 0)
+	b.Clock.Advance(time.Hour - 1)
+	if got := comes(t, b.Dial()); len(got) != 2 {
+		t.Errorf("%d messages came", len(got))
+	}
+	connections(t, b, 0)
+	b.Clock.Advance(1)
+	c = b.Dial()
+	c.Connect("sub", brokertest.Persistent)
+	for _, p := range c.Drain() { // what was in flight when the connection ended
+		if !p.Dup {
+			t.Errorf("%s came", p.Payload)
+		}
+		c.Send(brokertest.Puback(p.ID))
+	}
+	c.Sync()
+	if s := b.Stats(); s.Dropped["expired"] != n-1 || s.Dropped["unreadable"] != 0 || s.QueuedMessages != 0 {
+		t.Errorf("stats %+v", s)
+	}
+	if state, _ := store.State("sub"); len(state.Queue) != 0 {
+		t.Errorf("the store still has %+v", state.Queue)
+	}
+	// One that was sent before is completed, whenever it can be read.
+	b.Connect("pub").Publish("a", "in flight", 1)
+	id := c.NextPublish().ID
+	c.Close()
+	connections(t, b, 1)
+	b.Clock.Advance(2 * time.Hour)
+	store.when(func(session.Ref) error { return syscall.EIO })
+	if got := comes(t, b.Dial()); len(got) != 0 {
+		t.Errorf("%d messages came", len(got))
+	}
+	store.when(func(session.Ref) error { return nil })
+	c = b.Dial()
+	c.Connect("sub", brokertest.Persistent)
+	c.Expect(brokertest.Again("a", "in flight", id))
 }

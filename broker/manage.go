@@ -18,7 +18,7 @@ type ClientInfo struct {
 	Persistent    bool
 	Level         byte
 	ConnectedAt   time.Time     // when its connection was accepted, to the millisecond; zero while not connected
-	LastPacket    time.Duration // since the last packet from the client, if connected
+	LastPacket    time.Duration // since the last packet from the client, or since it was HeldUp, if connected
 	KeepAlive     time.Duration // 0: none
 	Subscriptions int
 	QueuedCount   int
@@ -26,7 +26,7 @@ type ClientInfo struct {
 	InFlight      int
 
 	// HeldUp says that nothing is read from the client at this moment: it does not take its answers, is over its
-	// quota, or too many of its messages wait for the store.
+	// quota, too many of its messages wait for the store, or the last ones for that, an Interceptor or an Observer.
 	HeldUp bool
 }
 

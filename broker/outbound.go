@@ -58,7 +58,7 @@ const (
 // batch is the outbounds that one goroutine has claimed and will flush.
 type batch struct {
 	turn    *netx.Turn // if the goroutine is the poller's: who waits for something leaves it before
-	own     *outbound  // of the client whose chunk is handled, or nil
+	conn    *conn      // whose chunk is handled, or nil
 	spent   int        // on deliveries in this turn
 	touched []*outbound
 	bufs    [][]byte
@@ -68,7 +68,19 @@ type batch struct {
 // other clients, whose outbounds it has claimed. What its own client is answered comes after the wait; and a client whose
 // session the store is to keep waits for that with its own outbound claimed. No lock is held.
 func (b *batch) leave() {
-	b.flushBut(b.own)
+	var own *outbound
+	if b.conn != nil {
+		own = &b.conn.out
+	}
+	b.flushBut(own)
+	b.stay()
+}
+
+// stay is leave for who has flushed.
+func (b *batch) stay() {
+	if b.conn != nil {
+		b.conn.busy.Store(true)
+	}
 	b.turn.Leave()
 }
 

@@ -304,3 +304,77 @@ func (denier) MayPublish(topic []byte) broker.Verdict {
 }
 
 func (denier) MaySubscribe([]byte) broker.Verdict { return broker.Allowed }
+
+// MQTT-3.1.2-24: a client that pings in time is not silent because the broker, which waits for something on its behalf,
+// does not read what it sends.
+func TestKeepAliveOfWhoWaits(t *testing.T) {
+	for _, c := range slow {
+		t.Run(c.name, func(t *testing.T) {
+			g, b, addr := c.start(t)
+			for name, dial := range map[string]func() *brokertest.Client{
+				"plain": func() *brokertest.Client { return b.DialTCP(addr) }, "stream": b.Dial,
+			} {
+				client := dial()
+				client.Connect(name, brokertest.KeepAlive(10))
+				g.shut.Store(true)
+				client.Send(brokertest.Publish(c.topic, "", c.qos, uint16(c.qos)))
+				<-g.arrived
+				for range 3 {
+					b.Clock.Advance(9 * time.Second)
+				}
+				if i, _ := b.Client(name); !i.HeldUp {
+					t.Errorf("%s: nobody says that it is held up", name)
+				}
+				g.shut.Store(false)
+				g.open <- struct{}{}
+				if c.qos > 0 {
+					client.Expect(brokertest.Puback(1))
+				}
+				b.Clock.Advance(14 * time.Second)
+				client.Sync()
+				if i, _ := b.Client(name); i.HeldUp {
+					t.Errorf("%s: it is still held up", name)
+				}
+				b.Clock.Advance(15 * time.Second)
+				client.ExpectClosed()
+			}
+		})
+	}
+}
+
+// fullStore is a store that says when it takes its time.
+type fullStore struct{ recordGate }
+
+func (s *fullStore) Prompt() bool { return !s.shut.Load() }
+
+// A session that expires while the store takes its time expires later: other deadlines come up in theirs.
+func TestDeadlinesDoNotWaitForTheStore(t *testing.T) {
+	g := newGate(t)
+	b := brokertest.Start(t, broker.Options{Profile: broker.Open, SessionExpiry: time.Hour,
+		Store: &fullStore{recordGate{brokertest.NewStore(), g}}})
+	kept, other := b.Dial(), b.Dial()
+	other.Connect("other", brokertest.KeepAlive(10))
+	kept.Connect("kept", brokertest.Persistent)
+	kept.Close()
+	connections(t, b, 1)
+	for range 359 {
+		b.Clock.Advance(10 * time.Second)
+		other.Sync()
+	}
+	g.shut.Store(true)
+	over := make(chan struct{})
+	go func() { // ends with the time, or when the store goes on
+		defer close(over)
+		b.Clock.Advance(20 * time.Second)
+	}()
+	other.ExpectClosed()
+	<-over
+	if i, ok := b.Client("kept"); !ok || !i.Persistent {
+		t.Errorf("client %+v %v", i, ok)
+	}
+	g.release()
+	b.Clock.Advance(10 * time.Second)
+	if e := b.Events.WaitFor(t, broker.SessionDiscarded, "kept"); e.Rule != "session-expiry" {
+		t.Errorf("event %+v", e)
+	}
+}

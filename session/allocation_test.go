@@ -89,3 +89,37 @@ func TestQueueIsFittedWhenTheClientLeaves(t *testing.T) {
 type forgetful struct{ Store }
 
 func (forgetful) Record([]Change) error { return nil }
+
+// So does a window, when its client leaves: what is in flight then keeps its places.
+func TestWindowIsFittedWhenTheClientLeaves(t *testing.T) {
+	m := NewMessage([]byte("a/b"), []byte("payload"), 0)
+	m.SetRef(1)
+	s := &Session{id: 1, store: forgetful{}, opts: Options{Window: 4096, Budget: new(Budget)}}
+	for _, left := range []int{100, 0} {
+		s.Resume()
+		for s.window.unacked < 4096 {
+			s.resend = 0
+			if _, ok := s.Send(m); !ok {
+				t.Fatal("not sent")
+			}
+		}
+		var ids []uint16
+		for i := range s.window.n {
+			ids = append(ids, s.window.at(i).id)
+		}
+		for i, id := range ids {
+			if i%8 != 0 || i/8 >= left { // not in one piece
+				s.Ack(id)
+			}
+		}
+		s.Disconnect(0)
+		if s.Flush(); s.window.unacked != left || len(s.window.slots) > max(smallWindow, 2*left) {
+			t.Errorf("%d in flight take %d places", s.window.unacked, len(s.window.slots))
+		}
+		for i := range left {
+			if s.window.find(ids[8*i]) == nil {
+				t.Errorf("identifier %d is not in flight any more", ids[8*i])
+			}
+		}
+	}
+}

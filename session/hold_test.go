@@ -165,3 +165,38 @@ func TestMessagesLargerThanWhatMayBeHeld(t *testing.T) {
 	}
 	expect(t, next(t, s, store), "000=1", "001=2", "002=3")
 }
+
+// A message that cannot be read now is waited for as long as it is wanted: in flight for ever, in the queue until its
+// time is up, which is known without reading it.
+func TestWhatCannotBeRead(t *testing.T) {
+	store, s := kept(t, session.Options{Window: 1}, 0)
+	for n, expires := range []session.Time{5, 5, 0, 5} {
+		publish(store, s, session.NewMessage([]byte("a/b"), message(n).Payload(), expires))
+	}
+	s.Disconnect(0)
+	s.Resume()
+	wait := func(now session.Time, want ...bool) {
+		t.Helper()
+		var got []bool
+		for r := range session.Ref(len(want)) {
+			got = append(got, s.NotRead(r+1, now))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("at %d, to be waited for is %v, want %v", now, got, want)
+		}
+	}
+	wait(4, true, true, true, true, false)
+	wait(5, true, false, true, false, false)
+	if c := s.Counters(); c != (session.Counters{Expired: 2}) {
+		t.Errorf("counters %+v", c)
+	}
+	load(t, store, s, 1, 3)
+	wait(5, true, false, false, false) // one that has come another way is not
+	expect(t, next(t, s, store), "000=1!")
+	s.Ack(1)
+	expect(t, next(t, s, store), "002=2")
+	s.Ack(2)
+	if expect(t, next(t, s, store)); s.Waiting() {
+		t.Error("something waits")
+	}
+}

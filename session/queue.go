@@ -8,7 +8,7 @@ type entry struct {
 	size int32
 }
 
-// unreadable stands for a message that its store has lost.
+// unreadable stands for a message that its store has lost, or that is not to be read any more.
 var unreadable = new(Message)
 
 // held reports whether the entry keeps a message in memory that the store could read back.

@@ -128,6 +128,7 @@ func Restore(store Store, r *Recovered, o Options) *Session {
 		}
 		if n < len(batch) {
 			for _, sl := range sent {
+				s.Ack(sl.id) // of a damaged store: that it was acknowledged is lost, and its identifier was given again
 				s.window.pushAs(sl.e, sl.id)
 			}
 			s.doubtful = r.Doubtful
@@ -423,6 +424,29 @@ func (s *Session) Loaded(r Ref, m *Message) {
 	}
 }
 
+// NotRead hands over that a message named by Wanted cannot be read now, and reports whether to wait for it: not if it is
+// not wanted any more, nor if its time was up before it was sent for the first time. Then it is dropped.
+func (s *Session) NotRead(r Ref, now Time) (wait bool) {
+	for i := s.window.n - s.resend; i < s.window.n; i++ {
+		if sl := s.window.at(i); !sl.acked && sl.e.ref == r {
+			return true
+		}
+	}
+	for i := range s.queue.n {
+		e := s.queue.at(i)
+		if e.ref != r || e.m != nil {
+			continue
+		}
+		var stored [1]Stored
+		if s.store.Queue(s.id, r-1, stored[:]) == 0 || stored[0].Ref != r || stored[0].Expires == 0 || now < stored[0].Expires {
+			return true
+		}
+		s.counters.Expired++
+		e.m = unreadable // it leaves in its turn
+	}
+	return false
+}
+
 // Ack takes a message out of flight [MQTT-4.3.2-1]. It reports whether the identifier was in flight; one
 // that is not is ignored.
 func (s *Session) Ack(id uint16) bool {
@@ -466,6 +490,7 @@ func (s *Session) Disconnect(until Time) {
 	for ; s.resend > 0; s.resend-- { // the others hold nothing
 		s.letGo(&s.window.at(s.window.n - s.resend).e)
 	}
+	s.window.fit()
 	if s.queue.n == 0 || s.queue.at(0).ref > s.doubtful {
 		s.doubtful = 0 // all of them have been sent, and noted
 	}

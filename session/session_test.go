@@ -297,6 +297,38 @@ func TestRestore(t *testing.T) {
 	expect(t, next(t, r, store), want...)
 }
 
+// A store that was damaged may have lost that a message was acknowledged, and have another that was sent later under
+// the same identifier. That one is in flight: the first must have been acknowledged, or it could not have been given.
+//
+// MQTT-2.3.1-4
+func TestRestoreOfAnIdentifierGivenTwice(t *testing.T) {
+	store := newShelf(t)
+	opts := session.Options{Window: 3, Budget: new(session.Budget)}
+	s, _ := session.Create(store, "c", opts)
+	for n := range 5 {
+		store.Append(message(n), []session.ID{s.ID()})
+	}
+	queue := store.sessions[s.ID()].queue
+	for n, id := range []uint16{1, 2, 1, 3, 0} {
+		queue[n].PacketID = id
+	}
+	r := session.Restore(store, store.recovered(s.ID()), opts)
+	r.Resume()
+	expect(t, next(t, r, store), "002=1!", "001=2!", "003=3!")
+	for id := uint16(1); id <= 3; id++ {
+		if !r.Ack(id) {
+			t.Errorf("identifier %d is not in flight", id)
+		}
+	}
+	expect(t, next(t, r, store), "004=4!")
+	if r.Ack(4); r.InFlight() != 0 {
+		t.Errorf("%d messages stay in flight", r.InFlight())
+	}
+	if _, err := r.Flush(); err != nil || len(store.sessions[s.ID()].queue) != 0 {
+		t.Errorf("the store keeps %v, error %v", store.sessions[s.ID()].queue, err)
+	}
+}
+
 // The store's failure reaches the owner, and an identity that cannot be opened makes no session.
 func TestStoreFailure(t *testing.T) {
 	store := newShelf(t)

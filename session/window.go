@@ -80,12 +80,31 @@ func (w *window) pushAs(e entry, id uint16) {
 	}
 }
 
+// smallWindow is the size of the smallest ring.
+const smallWindow = 4
+
 // makeRoom drops acknowledged slots from the middle, or doubles the ring if there are few.
 func (w *window) makeRoom() {
 	size := len(w.slots)
 	if w.unacked*2 > size || size == 0 {
-		size = max(4, size*2)
+		size = max(smallWindow, size*2)
 	}
+	w.resize(size)
+}
+
+// fit gives back what the ring has no use for while nothing is sent.
+func (w *window) fit() {
+	size := len(w.slots)
+	for size > smallWindow && w.unacked <= size/2 {
+		size /= 2
+	}
+	if size < len(w.slots) {
+		w.resize(size)
+	}
+}
+
+// resize moves what is not acknowledged to a ring of another size, a power of two and no less.
+func (w *window) resize(size int) {
 	next := make([]slot, size)
 	kept := 0
 	for i := range w.n {

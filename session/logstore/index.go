@@ -1,7 +1,9 @@
 package logstore
 
 import (
+	"cmp"
 	"math/bits"
+	"slices"
 	"sync"
 
 	"sampan/session"
@@ -129,12 +131,22 @@ func (st *state) subscriptions() []session.Subscription {
 
 // open begins a session, which is connected. Its shard is locked, as in all functions below.
 func (x *index) open(id session.ID, identity string) *state {
+	st := x.prepare(id, identity)
+	x.enter(id, st)
+	return st
+}
+
+// prepare makes a session that nobody finds before enter, though it is counted.
+func (x *index) prepare(id session.ID, identity string) *state {
+	x.shard(id).names += len(identity)
+	return &state{identity: identity, connected: true}
+}
+
+// enter makes a session the one of its name.
+func (x *index) enter(id session.ID, st *state) {
 	sh := x.shard(id)
-	st := &state{identity: identity, connected: true}
 	sh.sessions[id] = st
 	sh.recentID, sh.recent = id, st
-	sh.names += len(identity)
-	return st
 }
 
 // message puts a message at the end of the queues of sessions. Those that are not open are passed over.
@@ -189,8 +201,37 @@ func (x *index) change(st *state, c *session.Change) {
 	}
 }
 
+// insert is push for a message that may come before others.
+func (x *index) insert(id session.ID, st *state, p queue.Place, size int) bool {
+	if x.push(id, st, p, size) {
+		return true
+	}
+	places := slices.DeleteFunc(slices.Clone(st.queue.Live()), queue.Place.Empty)
+	i, found := slices.BinarySearchFunc(places, p.Ref(), func(q queue.Place, r session.Ref) int { return cmp.Compare(q.Ref(), r) })
+	if found {
+		return false
+	}
+	sh := x.shard(id)
+	sh.queued -= len(places)
+	sh.slots -= st.queue.Cap()
+	st.queue = queue.Queue{}
+	for _, q := range slices.Insert(places, i, p) {
+		x.push(id, st, q, 0)
+	}
+	st.bytes += int64(size)
+	return true
+}
+
 // close ends a session and releases what only it has waited for.
 func (x *index) close(id session.ID, st *state) {
+	x.release(id, st)
+	sh := x.shard(id)
+	delete(sh.sessions, id)
+	sh.recentID, sh.recent = 0, nil
+}
+
+// release gives up what is counted of a session.
+func (x *index) release(id session.ID, st *state) {
 	sh := x.shard(id)
 	for _, p := range st.queue.Live() {
 		if !p.Empty() {
@@ -201,6 +242,4 @@ func (x *index) close(id session.ID, st *state) {
 	sh.slots -= st.queue.Cap()
 	st.filters.Drop(&sh.filters)
 	sh.names -= len(st.identity)
-	delete(sh.sessions, id)
-	sh.recentID, sh.recent = 0, nil
 }

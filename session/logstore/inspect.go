@@ -142,6 +142,7 @@ func (s *survey) onePerClient() {
 
 // finish sums up. A session of which only a part was readable counts as it is.
 func (s *survey) finish() {
+	s.settle()
 	s.onePerClient()
 	f := &s.found
 	f.Checkpoint = s.ended
@@ -152,7 +153,7 @@ func (s *survey) finish() {
 	}
 	for i := range s.index.shards {
 		for id, st := range s.index.shards[i].sessions {
-			if st.partial {
+			if s.half[id] != nil {
 				f.Damage = append(f.Damage, Place{Reason: fmt.Sprintf("the last checkpoint has only a part of session %d", id)})
 				st.partial = false
 			}

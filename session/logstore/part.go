@@ -141,20 +141,15 @@ func (r *recovery) part(d *decoder) {
 		return
 	}
 	r.sawID(id)
-	st := r.index.session(id)
-	known := st != nil && !st.partial
+	var st *state // nil: the session is known, or its first part is not; the part is read over
 	if flags&partFirst != 0 {
 		r.list(id)
-		if st != nil && (st.partial || r.damaged) {
-			r.index.close(id, st) // from a checkpoint that was not completed, or not to be trusted
-			known = false
-		}
-		if fresh := r.partHead(d, id, flags&partAway != 0, known); fresh != nil {
-			st = fresh
-		}
+		st = r.partHead(d, id, flags&partAway != 0)
+	} else {
+		st = r.half[id]
 	}
-	if known || d.bad {
-		st = nil // read over it
+	if d.bad {
+		return
 	}
 	if flags&(partFirst|partFilters) != 0 {
 		r.partFilters(d, id, st)
@@ -171,7 +166,11 @@ func (r *recovery) part(d *decoder) {
 		if d.bad = d.bad || ref > queue.MaxRef || size > maxSize; d.bad || st == nil {
 			continue
 		}
-		if !r.index.push(id, st, queue.At(ref, packet), int(size)) {
+		push := r.index.push
+		if !st.partial {
+			push = r.index.insert // what came behind a damaged part is there already
+		}
+		if !push(id, st, queue.At(ref, packet), int(size)) {
 			continue
 		}
 		if known := r.index.table.count(ref, 1); known == 0 {
@@ -181,22 +180,61 @@ func (r *recovery) part(d *decoder) {
 		}
 	}
 	r.sawRef(ref)
-	if st != nil && flags&partLast != 0 {
-		st.partial = false
+	switch {
+	case st == nil:
+	case flags&partLast != 0 && !d.bad:
+		r.complete(id, st)
+	default:
+		if r.half == nil {
+			r.half = make(map[session.ID]*state)
+		}
+		r.half[id] = st
 	}
 }
 
 // partHead reads the front of a session's first part and begins the session, unless it is known.
-func (r *recovery) partHead(d *decoder, id session.ID, away, known bool) *state {
+func (r *recovery) partHead(d *decoder, id session.ID, away bool) *state {
 	identity := d.string()
 	until := session.Time(d.int())
 	doubtful := session.Ref(d.uint())
-	if known || d.bad {
+	if d.bad {
 		return nil
 	}
-	st := r.index.open(id, identity)
+	r.drop(id) // from a checkpoint that was not completed
+	known := r.index.session(id)
+	if known != nil && known.partial {
+		r.index.close(id, known) // the same
+		known = nil
+	}
+	if known != nil && !r.damaged {
+		return nil
+	}
+	st := r.index.prepare(id, identity)
 	st.connected, st.until, st.doubtful, st.partial = !away && until == 0, until, doubtful, true
+	if known == nil {
+		r.index.enter(id, st)
+	}
 	return st
+}
+
+// complete ends the last part of a session.
+func (r *recovery) complete(id session.ID, st *state) {
+	delete(r.half, id)
+	st.partial = false
+	if known := r.index.session(id); known != st {
+		r.index.close(id, known)
+		r.index.enter(id, st)
+	}
+}
+
+// drop forgets what the parts of a session have said so far, if the session is known without them.
+func (r *recovery) drop(id session.ID) {
+	if st := r.half[id]; st != nil {
+		delete(r.half, id)
+		if st != r.index.session(id) {
+			r.index.release(id, st)
+		}
+	}
 }
 
 // partFilters reads the subscriptions of a part. Those that came or changed since the part before are not new.

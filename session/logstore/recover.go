@@ -31,10 +31,36 @@ type recovery struct {
 	// nil if nothing was damaged before, since then there is no other session, or if something was damaged since.
 	listed map[session.ID]bool
 	begun  wal.Pos
+
+	// half has the sessions that some parts were read of, and not the last one. One that was known before takes the
+	// place of what is known when it is complete. One that was not is in the index from the beginning: as partial, or,
+	// if something was damaged since, as what can be had of it.
+	half map[session.ID]*state
 }
 
-// damage notes that something was not readable.
-func (r *recovery) damage() { r.damaged, r.listed = true, nil }
+// damage notes that something was not readable. It may have been a part of a session.
+func (r *recovery) damage() {
+	r.damaged, r.listed = true, nil
+	r.settle()
+	for _, st := range r.half {
+		st.partial = false
+	}
+}
+
+// settle gives up the parts of sessions that are known without them.
+func (r *recovery) settle() {
+	for id, st := range r.half {
+		if st != r.index.session(id) {
+			r.drop(id)
+		}
+	}
+}
+
+// close ends a session.
+func (r *recovery) close(id session.ID, st *state) {
+	r.drop(id)
+	r.index.close(id, st)
+}
 
 // list notes that a session is in a checkpoint, or has begun.
 func (r *recovery) list(id session.ID) {
@@ -53,7 +79,7 @@ func (r *recovery) end(begin wal.Pos) {
 	for i := range r.index.shards {
 		for id, st := range r.index.shards[i].sessions {
 			if !r.listed[id] {
-				r.index.close(id, st)
+				r.close(id, st)
 			}
 		}
 	}
@@ -120,7 +146,7 @@ func (r *recovery) apply(pos wal.Pos, rec []byte) error {
 		identity := d.string()
 		r.sawID(id)
 		if st := r.index.session(id); st != nil && !d.bad {
-			r.index.close(id, st) // its end was in a place that is damaged
+			r.close(id, st) // its end was in a place that is damaged
 		}
 		if !d.bad {
 			r.index.open(id, identity)
@@ -138,9 +164,8 @@ func (r *recovery) apply(pos wal.Pos, rec []byte) error {
 		r.targets[ref] = ids
 	case recChanges:
 		for len(d.b) > 0 && !d.bad {
-			c := d.change()
-			if st := r.index.session(c.Session); st != nil && !d.bad {
-				r.index.change(st, &c)
+			if c := d.change(); !d.bad {
+				r.change(&c)
 			}
 		}
 	case recMoved:
@@ -168,6 +193,23 @@ func (r *recovery) apply(pos wal.Pos, rec []byte) error {
 		return fmt.Errorf("%w: at %v", errRecord, pos)
 	}
 	return nil
+}
+
+// change is the effect of a change on a session that is known, and on what a checkpoint says of it.
+func (r *recovery) change(c *session.Change) {
+	known, half := r.index.session(c.Session), r.half[c.Session]
+	if c.Kind == session.Closed {
+		if known != nil {
+			r.close(c.Session, known)
+		}
+		return
+	}
+	if known != nil {
+		r.index.change(known, c)
+	}
+	if half != nil && half != known {
+		r.index.change(half, c)
+	}
 }
 
 func (r *recovery) sawID(id session.ID)    { r.id = max(r.id, uint64(id)) }
