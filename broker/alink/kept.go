@@ -13,7 +13,7 @@ import (
 // again. The keys are IotIds, so that a device which is deleted and made again begins anew.
 type kept struct {
 	ledger     *ledger.Ledger
-	properties shelf[map[string]Property]
+	properties shelf[latest]
 	desired    shelf[map[string]Desired]
 	shadows    shelf[document]
 	versions   shelf[map[string]string]
@@ -27,13 +27,18 @@ const mostKept = 256 << 10
 // prepare makes the shelves. unreadable is told of records that are none.
 func (k *kept) prepare(l *ledger.Ledger, shadowBytes int, unreadable func(kind ledger.Kind, key string, err error)) {
 	k.ledger = l
-	k.properties.prepare(l, ledger.Properties, mostKept, unreadable)
-	k.desired.prepare(l, ledger.Desired, mostKept, unreadable)
+	k.properties.prepare(newTwoRecords(l, mostKept), unreadable)
+	inOne(&k.desired, l, ledger.Desired, mostKept, unreadable)
 	// Beside the document there are the times of its attributes.
-	k.shadows.prepare(l, ledger.Shadow, min(4*shadowBytes, ledger.MaxValue), unreadable)
-	k.versions.prepare(l, ledger.Versions, mostKept, unreadable)
-	k.upgrades.prepare(l, ledger.Upgrades, mostKept, unreadable)
-	k.configs.prepare(l, ledger.Configs, mostKept, unreadable)
+	inOne(&k.shadows, l, ledger.Shadow, min(4*shadowBytes, ledger.MaxValue), unreadable)
+	inOne(&k.versions, l, ledger.Versions, mostKept, unreadable)
+	inOne(&k.upgrades, l, ledger.Upgrades, mostKept, unreadable)
+	inOne(&k.configs, l, ledger.Configs, mostKept, unreadable)
+}
+
+// inOne prepares a shelf whose values are one record each.
+func inOne[T any](s *shelf[T], l *ledger.Ledger, kind ledger.Kind, max int, unreadable func(ledger.Kind, string, error)) {
+	s.prepare(&whole[T]{l, kind, max}, unreadable)
 }
 
 // forget gives up everything that is kept of a device.

@@ -65,16 +65,13 @@ const mostProperties = 1000
 // keepProperties makes posted properties the latest.
 func (s *Service) keepProperties(t topic, params map[string]json.RawMessage) (envelope.Code, string) {
 	now := s.opts.Now()
-	return s.codeOf(in(s, &s.kept.properties, t.productKey, t.deviceName, func(all *map[string]Property) bool {
+	return s.codeOf(in(s, &s.kept.properties, t.productKey, t.deviceName, func(v *latest) bool {
 		for name, raw := range params {
-			if _, known := (*all)[name]; !known && len(*all) >= mostProperties {
-				s.limited("properties", t.productKey+"/"+t.deviceName, mostProperties, int64(len(*all)+1))
+			if _, known := v.all[name]; !known && len(v.all) >= mostProperties {
+				s.limited("properties", t.productKey+"/"+t.deviceName, mostProperties, int64(len(v.all)+1))
 				continue
 			}
-			if *all == nil {
-				*all = make(map[string]Property)
-			}
-			(*all)[name] = property(raw, now)
+			v.set(name, property(raw, now))
 		}
 		return true
 	}))
@@ -98,8 +95,8 @@ func property(raw json.RawMessage, now time.Time) Property {
 
 // Properties returns what a device has posted last.
 func (s *Service) Properties(productKey, deviceName string) (all map[string]Property, err error) {
-	err = in(s, &s.kept.properties, productKey, deviceName, func(v *map[string]Property) bool {
-		all = maps.Clone(*v)
+	err = in(s, &s.kept.properties, productKey, deviceName, func(v *latest) bool {
+		all = maps.Clone(v.all)
 		return false
 	})
 	return all, err

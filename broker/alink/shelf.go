@@ -2,7 +2,6 @@ package alink
 
 import (
 	"container/list"
-	"encoding/json"
 	"errors"
 	"hash/maphash"
 	"strconv"
@@ -15,9 +14,7 @@ import (
 // shelf is one kind of what is kept of devices: all of it as JSON in the ledger, and what was used last as
 // values as well.
 type shelf[T any] struct {
-	kept *ledger.Ledger
-	kind ledger.Kind
-	max  int // bytes of one record
+	kept records[T]
 	seed maphash.Seed
 	// unreadable is told of a record that is none, and is taken as if it were not there.
 	unreadable func(kind ledger.Kind, key string, err error)
@@ -43,7 +40,7 @@ type shelfPart[T any] struct {
 type held[T any] struct {
 	key     string
 	value   T
-	size    int // of the record
+	size    int // of what is kept of it
 	counted int // in the part's bytes
 }
 
@@ -57,8 +54,8 @@ func (e *tooLarge) Error() string {
 // errTooDeep says that what is to be kept of a device is nested too deeply.
 var errTooDeep = errors.New("alink: the value is nested more than " + strconv.Itoa(envelope.MaxDepth) + " levels deep")
 
-func (s *shelf[T]) prepare(kept *ledger.Ledger, kind ledger.Kind, max int, unreadable func(ledger.Kind, string, error)) {
-	s.kept, s.kind, s.max, s.seed, s.unreadable = kept, kind, max, maphash.MakeSeed(), unreadable
+func (s *shelf[T]) prepare(kept records[T], unreadable func(ledger.Kind, string, error)) {
+	s.kept, s.seed, s.unreadable = kept, maphash.MakeSeed(), unreadable
 	for i := range s.parts {
 		s.parts[i].byKey = make(map[string]*list.Element)
 	}
@@ -70,68 +67,43 @@ func (s *shelf[T]) prepare(kept *ledger.Ledger, kind ledger.Kind, max int, unrea
 //
 // A record that cannot be read is as good as none: what cannot be had back is not to keep a device from posting.
 func (s *shelf[T]) with(key string, f func(v *T) (changed bool)) error {
-	unread, err := s.change(key, f)
-	if unread != nil {
-		s.unreadable(s.kind, key, unread)
+	bad, err := s.change(key, f)
+	if bad != nil {
+		s.unreadable(bad.kind, key, bad.why)
 	}
 	return err
 }
 
-// change is with; unread is why the record could not be read, if it could not.
-func (s *shelf[T]) change(key string, f func(v *T) (changed bool)) (unread, err error) {
+// change is with; bad is why a record could not be read, if one could not.
+func (s *shelf[T]) change(key string, f func(v *T) (changed bool)) (bad *unread, err error) {
 	p := &s.parts[maphash.String(s.seed, key)%shelfParts]
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h, unread, err := s.find(p, key)
+	h, bad, err := s.find(p, key)
 	if err != nil {
 		return nil, err
 	}
 	if !f(&h.value) {
 		s.hold(p, h)
-		return unread, nil
+		return bad, nil
 	}
-	if err := s.keep(h); err != nil {
+	if h.size, err = s.kept.write(key, &h.value); err != nil {
 		p.drop(key) // the value is not what is kept
-		return unread, err
+		return bad, err
 	}
 	s.hold(p, h)
-	return unread, nil
+	return bad, nil
 }
 
-// find returns the value of a key, from memory or from the ledger. If the record is there and cannot be read, the
-// value is zero and unread says why; it has the record's size, so that it is held, and the record not read each
-// time. Called with mu held.
-func (s *shelf[T]) find(p *shelfPart[T], key string) (h *held[T], unread, err error) {
+// find returns the value of a key, from memory or from the ledger. If a record is there and cannot be read, bad
+// says why; the value has the record's size, so that it is held, and the record not read each time. Called with mu held.
+func (s *shelf[T]) find(p *shelfPart[T], key string) (h *held[T], bad *unread, err error) {
 	if e := p.byKey[key]; e != nil {
 		return e.Value.(*held[T]), nil, nil
 	}
 	h = &held[T]{key: key}
-	record, ok, err := s.kept.Get(s.kind, key, nil)
-	if err != nil || !ok {
-		return h, nil, err
-	}
-	h.size = len(record)
-	if unread = json.Unmarshal(record, &h.value); unread != nil {
-		h.value = *new(T) // what had been read before the error
-	}
-	return h, unread, nil
-}
-
-// keep writes a value to the ledger. One without contents is not kept.
-func (s *shelf[T]) keep(h *held[T]) error {
-	record, err := envelope.Marshal(&h.value)
-	if err != nil {
-		return err
-	}
-	if len(record) > s.max {
-		return &tooLarge{len(record), s.max}
-	}
-	h.size = len(record)
-	if text := string(record); text == "{}" || text == "null" {
-		h.size = 0
-		return s.kept.Delete(s.kind, h.key)
-	}
-	return s.kept.Put(s.kind, ledger.Record{Key: h.key, Value: record})
+	h.value, h.size, bad, err = s.kept.read(key)
+	return h, bad, err
 }
 
 // hold makes a value the most recently used, and gives up the others beyond the bound. Called with mu held.
@@ -162,7 +134,7 @@ func (s *shelf[T]) forget(key string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.drop(key)
-	return s.kept.Delete(s.kind, key)
+	return s.kept.delete(key)
 }
 
 // IsTooLarge reports whether an error is about the size of what was to be kept of a device, or about how deeply it

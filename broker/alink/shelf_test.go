@@ -45,6 +45,9 @@ func (r *restarted) post(s *alink.Service, params string) string {
 	out := new(answers)
 	s.Use(out)
 	s.Intercept(nil, &packet.Publish{Topic: []byte("/sys/pk/dev1/thing/event/property/post"), Payload: []byte(`{"id":"1","params":` + params + `}`)})
+	if err := r.kept.Wait(); err != nil { // the answer has been sent then
+		r.t.Fatal(err)
+	}
 	return strings.Join(out.lines, "\n")
 }
 

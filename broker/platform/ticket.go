@@ -60,7 +60,7 @@ func (p *Platform) forgetTicket(iotID string) {
 // that were deleted, and tickets that are not valid any more.
 func (p *Platform) recover() error {
 	known := func(iotID string) bool { _, err := p.registry.ByIotID(iotID); return err == nil }
-	for _, k := range []ledger.Kind{ledger.Properties, ledger.Desired, ledger.Shadow, ledger.Versions, ledger.Upgrades, ledger.Tickets} {
+	for _, k := range []ledger.Kind{ledger.Properties, ledger.NewerProperties, ledger.Desired, ledger.Shadow, ledger.Versions, ledger.Upgrades, ledger.Tickets} {
 		if _, err := p.ledger.Sweep(k, known); err != nil {
 			return err
 		}
