@@ -20,8 +20,8 @@ var notOverSockets = []string{
 	// What is sent is received: nothing is on its way.
 	"TestSlowConsumerQoS0", "TestSlowConsumerQoS1", "TestOutboundTotalBytes", "TestPublisherThatDoesNotRead",
 	"TestReaderWaitsForTheStore", "TestTakeoverKeepsThePublishersOrder",
-	// It changes a quota behind an answer, which a socket takes before the quota is asked.
-	"TestReadQuota",
+	// They change a quota behind an answer, which a socket takes before the quota is asked.
+	"TestReadQuota", "TestReadQuotaOfAClientThatIsGone",
 	// It makes its own connections, within the process.
 	"TestFloodDoesNotFloodTheLog",
 	// It looks at what the broker's goroutine has written, which the race detector does not see pass a socket.
