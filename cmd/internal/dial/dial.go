@@ -12,6 +12,7 @@ import (
 	"github.com/coder/websocket"
 
 	"sampan/cmd/internal/address"
+	"sampan/cmd/internal/websock"
 	"sampan/packet"
 	"sampan/tlsconf/psk"
 )
@@ -66,7 +67,13 @@ func dialWebSocket(ctx context.Context, u address.URL, o Options) (net.Conn, err
 	if o.Level == packet.Level31 {
 		subprotocol = "mqttv3.1"
 	}
-	transport := &http.Transport{TLSClientConfig: o.TLS.Clone(), MaxResponseHeaderBytes: maxUpgrade}
+	var below net.Conn
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, network, addr)
+		below = conn
+		return conn, err
+	}, TLSClientConfig: o.TLS.Clone(), MaxResponseHeaderBytes: maxUpgrade}
 	if transport.TLSClientConfig != nil {
 		transport.TLSClientConfig.NextProtos = []string{"http/1.1"}
 	}
@@ -80,6 +87,5 @@ func dialWebSocket(ctx context.Context, u address.URL, o Options) (net.Conn, err
 		ws.CloseNow()
 		return nil, fmt.Errorf("the server at %s does not speak MQTT over WebSocket: it chose subprotocol %q, not %q", u, ws.Subprotocol(), subprotocol)
 	}
-	ws.SetReadLimit(-1) // MQTT packets and WebSocket messages need not line up; the client's codec has its own limit
-	return websocket.NetConn(context.Background(), ws, websocket.MessageBinary), nil
+	return websock.New(below, ws, errors.New("the server has sent a WebSocket message that is text: MQTT is sent in binary ones")), nil
 }

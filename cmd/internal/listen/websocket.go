@@ -11,12 +11,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"github.com/coder/websocket"
 
 	"sampan/broker"
+	"sampan/cmd/internal/websock"
 )
 
 // subprotocols of MQTT 3.1.1 and 3.1 over WebSocket. The first that the client knows is chosen [MQTT-6.0.0-4].
@@ -53,9 +52,8 @@ func toWebSocket(path string) layer {
 		if err != nil {
 			return nil, err
 		}
-		ws.SetReadLimit(-1) // packets and messages need not line up [MQTT-6.0.0-2]; the broker limits packets
 		channel.WebSocket = true
-		return &binaryMessages{Conn: below, ws: ws}, nil
+		return websock.New(below, ws, &broker.Violation{Rule: "MQTT-6.0.0-1", Detail: "a WebSocket message is text: MQTT is sent in binary ones"}), nil
 	}
 }
 
@@ -92,82 +90,6 @@ func readRequest(r io.Reader) (*http.Request, *bufio.Reader, error) {
 			b = slices.Grow(b, min(len(b), requestBytes-len(b)))
 		}
 	}
-}
-
-// binaryMessages is a WebSocket of such, as a stream. Deadlines are those of the connection below, so that they hold
-// wherever the WebSocket reads and writes; after one it is of no more use.
-type binaryMessages struct {
-	net.Conn // below
-	ws       *websocket.Conn
-	message  io.Reader   // the rest of the message that is being read, or nil
-	notGood  atomic.Bool // the client has sent a message that is not binary
-	bounded  atomic.Bool // reading has a deadline
-}
-
-// Read reads on in the messages. It returns io.EOF when the client has said goodbye, and fails with what the standard
-// says of a message that is not binary.
-func (b *binaryMessages) Read(p []byte) (n int, err error) {
-	for n == 0 && err == nil && len(p) > 0 {
-		if b.message == nil {
-			if b.message, err = b.next(); err != nil {
-				break
-			}
-		}
-		if n, err = b.message.Read(p); err == io.EOF {
-			b.message, err = nil, nil
-		}
-	}
-	switch websocket.CloseStatus(err) {
-	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
-		err = io.EOF
-	}
-	return n, err
-}
-
-// next waits for the next message.
-func (b *binaryMessages) next() (io.Reader, error) {
-	kind, message, err := b.ws.Reader(context.Background())
-	if err == nil && kind != websocket.MessageBinary {
-		b.notGood.Store(true)
-		err = &broker.Violation{Rule: "MQTT-6.0.0-1", Detail: "a WebSocket message is text: MQTT is sent in binary ones"}
-	}
-	return message, err
-}
-
-// Write sends p as a message.
-func (b *binaryMessages) Write(p []byte) (int, error) {
-	if err := b.ws.Write(context.Background(), websocket.MessageBinary, p); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// SetReadDeadline bounds reading, and with it how long Close waits.
-func (b *binaryMessages) SetReadDeadline(t time.Time) error {
-	b.bounded.Store(!t.IsZero())
-	return b.Conn.SetReadDeadline(t)
-}
-
-// SetDeadline bounds reading and writing.
-func (b *binaryMessages) SetDeadline(t time.Time) error {
-	return errors.Join(b.SetReadDeadline(t), b.SetWriteDeadline(t))
-}
-
-// goodbyeTime is how long a client may take to say goodbye, too.
-const goodbyeTime = time.Second
-
-// Close says goodbye, waits a moment for the client's, and closes the connection. The WebSocket waits for the rest of
-// a message without a bound of its own. Whoever reads and is to stop for a deadline is not kept from it by a new one.
-func (b *binaryMessages) Close() error {
-	until := time.Now().Add(goodbyeTime)
-	b.SetWriteDeadline(until) // if it fails there is nobody to wait for
-	if !b.bounded.Load() {
-		b.SetReadDeadline(until)
-	}
-	if b.notGood.Load() {
-		return b.ws.Close(websocket.StatusUnsupportedData, "MQTT is sent in binary messages")
-	}
-	return b.ws.Close(websocket.StatusNormalClosure, "")
 }
 
 // asked lists the subprotocols that a request asks for.
