@@ -198,6 +198,9 @@ func (c *conn) finishChunk(w *work) error {
 	if err == nil {
 		c.acknowledge(w)
 	}
+	if c.busy.Load() {
+		c.readAgain() // before the client has its answer, and counts from then on
+	}
 	w.batch.flush()
 	w.run.flushed()
 	w.view = packet.Publish{}

@@ -221,9 +221,6 @@ func (c *conn) handleChunk(t *netx.Turn, buf []byte, n int) error {
 		block.Put(buf)
 		return err
 	}
-	if c.busy.Load() {
-		c.readAgain()
-	}
 	c.rest = keep(buf, used, n)
 	if p := c.principal; p != nil && p.Quota != nil {
 		c.pause(t, p.Quota.Read(b.ticker.Nanos(), received))

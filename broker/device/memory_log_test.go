@@ -34,6 +34,12 @@ func (l *memoryLog) Wait() error {
 	return l.failing
 }
 
+func (l *memoryLog) Stats() wal.Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return wal.Stats{Failure: l.failing}
+}
+
 func (l *memoryLog) Replay(_ wal.Pos, fn func(wal.Pos, []byte) error) (wal.Report, error) {
 	for i, e := range l.entries {
 		if err := fn(wal.Pos(l.first+i+1), slices.Clone(e)); err != nil {

@@ -62,6 +62,7 @@ type log interface {
 	Wait() error
 	Replay(from wal.Pos, fn func(pos wal.Pos, rec []byte) error) (wal.Report, error)
 	Truncate(before wal.Pos) error
+	Stats() wal.Stats
 	Close() error
 }
 
@@ -231,6 +232,15 @@ func (r *Registry) Stats() Stats {
 		s.Bytes += p.devices.Bytes()
 	}
 	return s
+}
+
+// Failed is the error after which nothing can be changed any more until the registry is opened again; nil: there was
+// none.
+func (r *Registry) Failed() error {
+	if r.log == nil {
+		return nil
+	}
+	return r.log.Stats().Failure
 }
 
 // DeviceCount is the number of devices of a product.

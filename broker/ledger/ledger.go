@@ -333,6 +333,14 @@ func (l *Ledger) Sync(done func(error)) { l.log.Sync(done) }
 // Wait is Sync for a caller that has nothing else to do.
 func (l *Ledger) Wait() error { return l.log.Wait() }
 
+// Failed is the error after which nothing can be put any more until the ledger is opened again; nil: there was none.
+func (l *Ledger) Failed() error {
+	if l.disk == nil {
+		return nil
+	}
+	return l.disk.Stats().Failure
+}
+
 // Close writes everything to the disk and releases the directory.
 func (l *Ledger) Close() error {
 	l.mu.Lock()

@@ -12,18 +12,31 @@ import (
 // healthPath is where a broker says whether it is well.
 const healthPath = "/health"
 
-// health says whether the broker is well. It asks for the broker's statistics, which one that hangs does not give;
-// and one whose store has failed acknowledges nothing any more, so that only a new start helps.
+// health says whether the broker is well. It asks for the broker's statistics, which one that hangs does not give.
 func (srv *Server) health() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+healthPath, func(w http.ResponseWriter, _ *http.Request) {
-		if err := srv.Broker.Stats().Store.Failure; err != nil {
-			http.Error(w, "the session store has failed, and takes nothing until a new start: "+err.Error(), http.StatusServiceUnavailable)
+		if what, err := srv.failure(); err != nil {
+			http.Error(w, what+" has failed, and takes nothing until a new start: "+err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		io.WriteString(w, "ok\n") // who is gone does not want to know
 	})
 	return mux
+}
+
+// failure is what has failed for good, and why: nothing that has to be kept there is acknowledged any more.
+func (srv *Server) failure() (what string, err error) {
+	if err := srv.Broker.Stats().Store.Failure; err != nil {
+		return "the session store", err
+	}
+	if srv.Platform == nil {
+		return "", nil
+	}
+	if err := srv.Registry.Failed(); err != nil {
+		return "the registry", err
+	}
+	return "the ledger of what devices have posted", srv.Platform.Ledger().Failed()
 }
 
 // Healthy asks a broker whether it is well, at the address of its setting health, or at a URL.
