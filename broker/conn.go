@@ -88,7 +88,9 @@ func (c *conn) serve() {
 		return
 	}
 	for {
-		c.waitForClient(nil)
+		if c.waitForClient(nil) != nil {
+			break
+		}
 		buf, n, err := c.stream.Fill(c.rest)
 		if err != nil {
 			c.lost(err)
@@ -142,7 +144,9 @@ func (c *conn) Readable(t *netx.Turn) {
 		if connected {
 			c.socket.Settle() // it is there for more than to connect
 		}
-		c.waitForClient(t)
+		err = c.waitForClient(t)
+	}
+	if err == nil {
 		c.turn = nil // from Park on another goroutine may handle the connection
 		if c.socket.Park() {
 			return
@@ -160,23 +164,29 @@ func (c *conn) Closed() {
 }
 
 // waitForClient holds up the reader while the client does not take its answers, or too many of them wait for
-// the store.
-func (c *conn) waitForClient(t *netx.Turn) {
+// the store. The error is unread's.
+func (c *conn) waitForClient(t *netx.Turn) (err error) {
 	if c.out.mustDrain() {
-		c.unread(t, c.out.waitForRoom)
+		err = c.unread(t, c.out.waitForRoom)
 	}
-	if most := c.mostUnacknowledged(); c.answers.tooMany(most) {
-		c.unread(t, func() { c.answers.waitForStore(most) })
+	if most := c.mostUnacknowledged(); err == nil && c.answers.tooMany(most) {
+		err = c.unread(t, func() { c.answers.waitForStore(most) })
 	}
+	return err
 }
 
 // unread leaves the poller and waits, while nothing is read from the client. Its keep-alive stands still: what it sends
-// meanwhile nobody sees.
-func (c *conn) unread(t *netx.Turn, wait func()) {
+// meanwhile nobody sees. If the connection has ended meanwhile nobody will: the error is why.
+func (c *conn) unread(t *netx.Turn, wait func()) error {
 	t.Leave()
 	c.busy.Store(true)
 	wait()
 	c.readAgain()
+	if e := c.end.Load(); e != nil {
+		c.out.waitUntilClosed() // what waits for the client may still be sent
+		return e
+	}
+	return nil
 }
 
 // readAgain ends a time in which nothing was read from the client: because of unread, or because what it had sent had to
@@ -223,7 +233,7 @@ func (c *conn) handleChunk(t *netx.Turn, buf []byte, n int) error {
 	}
 	c.rest = keep(buf, used, n)
 	if p := c.principal; p != nil && p.Quota != nil {
-		c.pause(t, p.Quota.Read(b.ticker.Nanos(), received))
+		return c.pause(t, p.Quota.Read(b.ticker.Nanos(), received))
 	}
 	return nil
 }
@@ -244,12 +254,12 @@ func (c *conn) leave() {
 	}
 }
 
-// pause holds up the reader of a client that has sent more than its bandwidth.
-func (c *conn) pause(t *netx.Turn, d time.Duration) {
+// pause holds up the reader of a client that has sent more than its bandwidth. The error is unread's.
+func (c *conn) pause(t *netx.Turn, d time.Duration) error {
 	if d <= 0 {
-		return
+		return nil
 	}
-	c.unread(t, func() {
+	return c.unread(t, func() {
 		over := c.broker.after(d)
 		// A client that takes nothing any more is not waited for, either.
 		for change := c.out.change(); change != nil; change = c.out.change() {
