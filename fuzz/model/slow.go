@@ -86,6 +86,24 @@ func (m *Model) Full(i int) bool {
 	return c != nil && c.heldUp() && len(c.in) > 0
 }
 
+// Entangled reports whether a client had better not send some bytes: the broker does not read them until it has read
+// some of what waits for it, and they are a message that comes back to it. If too many messages wait for it by then,
+// which of them is given up depends on who is quicker, the one who sends or the one who reads.
+func (m *Model) Entangled(i int, raw []byte) bool {
+	c := m.conns[i]
+	if c == nil || !c.brimful() || m.rules.Queue == 0 {
+		return false
+	}
+	limits := m.limitsFor(c.level)
+	f, n, _, err := packet.Next(raw, limits)
+	var p packet.Publish
+	if err != nil || n == 0 || f.Type() != packet.TypePublish || p.Decode(f, limits) != nil || p.QoS == 0 {
+		return false
+	}
+	_, _, comesBack := c.session.match(string(p.Topic))
+	return comesBack
+}
+
 // blocked reports whether the broker waits for the client to take something.
 func (c *conn) blocked() bool {
 	return c.slow.stalled && c.slow.waiting > 0

@@ -284,7 +284,7 @@ func sendJoined(s *Script, i int, m *model.Model, t Target) (int, *model.Deviati
 				write = append(write, piece...)
 				continue
 			}
-			if i > first && !m.Open(conn) || m.Full(conn) {
+			if i > first && !m.Open(conn) || m.Full(conn) || m.Entangled(conn, piece) {
 				break // what was sent before has ended the connection, or is not read
 			}
 			if m.Late() {
