@@ -94,21 +94,16 @@ func (s *Service) ask(productKey, deviceName, path string, params json.RawMessag
 	if err != nil {
 		return "", err
 	}
-	id = s.calls.nextID()
-	payload, err := s.envelope(path, params, id)
-	if err != nil {
-		return "", err
-	}
-	if err := s.toDevice(&d); err != nil {
-		return "", err
-	}
-	return id, s.push("/sys/"+productKey+"/"+deviceName+"/thing/"+path, payload)
+	return s.request(productKey, deviceName, path, params, func() error { return s.toDevice(&d) })
 }
 
-// request sends a request to a device that was accounted already.
-func (s *Service) request(productKey, deviceName, path string, params json.RawMessage) (id string, err error) {
+// request sends a request to a device once it is known to be one and account, if it is not nil, has no objection.
+func (s *Service) request(productKey, deviceName, path string, params json.RawMessage, account func() error) (id string, err error) {
 	id = s.calls.nextID()
 	payload, err := s.envelope(path, params, id)
+	if err == nil && account != nil {
+		err = account()
+	}
 	if err != nil {
 		return "", err
 	}

@@ -192,7 +192,7 @@ func (s *Service) askDesired(productKey, deviceName string, names map[string]jso
 	}
 	params, err := envelope.Marshal(set)
 	if err == nil {
-		id, err = s.request(productKey, deviceName, setProperties, params)
+		id, err = s.request(productKey, deviceName, setProperties, params, nil) // accounted already
 	}
 	if err != nil {
 		return ""

@@ -126,7 +126,7 @@ func ByName(name string) (Rules, bool) {
 }
 
 func (r *Rules) forbidden(topic string) bool {
-	return r.Forbidden != "" && strings.HasPrefix(topic, r.Forbidden)
+	return begins(topic, r.Forbidden)
 }
 
 // beyond returns the restriction that a topic name or filter breaks by its length or its levels, of which the

@@ -63,6 +63,12 @@ func start(t *testing.T, change ...func(*Relay)) *site {
 		t.Fatal(err)
 	}
 	s.addr = l.Addr().String()
+	serve(t, r, l)
+	return s
+}
+
+// serve relays what l accepts until the test is over.
+func serve(t *testing.T, r *Relay, l net.Listener) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- r.Serve(ctx, l) }()
@@ -72,7 +78,6 @@ func start(t *testing.T, change ...func(*Relay)) *site {
 			t.Error(err)
 		}
 	})
-	return s
 }
 
 func (s *site) dial(t *testing.T) net.Conn {
@@ -280,15 +285,7 @@ func inMemory(t *testing.T, l *pipes) (servers chan net.Conn, reports chan error
 		},
 		Report: func(_ net.Addr, why error) { reports <- why },
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- r.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-	})
+	serve(t, r, l)
 	return servers, reports
 }
 

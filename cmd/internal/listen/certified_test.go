@@ -130,22 +130,28 @@ func TestOnlyChainsThatHoldAreTold(t *testing.T) {
 	}
 }
 
-// Of a client with a certificate that comes to nothing behind its handshake nothing is kept.
-func TestCertifiedClientsThatGiveUpAreForgotten(t *testing.T) {
+// mutual is what a server that asks for certificates is made with, and a client that has one.
+func mutual(t *testing.T) (server, client *tls.Config) {
+	t.Helper()
 	authority, authorityKey := issue(t, "authority", true, nil, nil, nil)
 	leaf, key := issue(t, "device", false, nil, authority, authorityKey)
 	trusted := x509.NewCertPool()
 	trusted.AddCert(authority)
-	server := testtls.NewServer(t)
+	own := testtls.NewServer(t)
+	server = &tls.Config{Certificates: []tls.Certificate{own.Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted}
+	client = &tls.Config{RootCAs: own.Roots, ServerName: "localhost", Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}}}
+	return server, client
+}
+
+// Of a client with a certificate that comes to nothing behind its handshake nothing is kept.
+func TestCertifiedClientsThatGiveUpAreForgotten(t *testing.T) {
+	server, client := mutual(t)
 	for _, url := range []string{"mqtts://127.0.0.1:0", "wss://127.0.0.1:0", "auto://127.0.0.1:0", "auto://127.0.0.1:0?accept=low"} {
 		for name, sent := range map[string]string{"nothing": "", "no protocol": "\x00\x00", "no CONNECT": "\xc0\x00", "a request for a page": "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "CONNECT": "\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01x"} {
 			t.Run(url+", "+name, func(t *testing.T) {
 				among := &listen.Certified{Check: func(tls.ConnectionState) error { return nil }}
-				u := serve(t, url, listen.Options{Certified: among, TLS: &tls.Config{
-					Certificates: []tls.Certificate{server.Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted,
-				}}, nil)
-				conn, err := tls.Dial("tcp", u.HostPort(), &tls.Config{RootCAs: server.Roots, ServerName: "localhost",
-					Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}}})
+				u := serve(t, url, listen.Options{Certified: among, TLS: server}, nil)
+				conn, err := tls.Dial("tcp", u.HostPort(), client)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -164,11 +170,7 @@ func TestCertifiedClientsThatGiveUpAreForgotten(t *testing.T) {
 
 // A connection that is cut is told by the address of the client, not by that of the proxy before it.
 func TestACutClientIsToldByItsAddress(t *testing.T) {
-	authority, authorityKey := issue(t, "authority", true, nil, nil, nil)
-	leaf, key := issue(t, "device", false, nil, authority, authorityKey)
-	trusted := x509.NewCertPool()
-	trusted.AddCert(authority)
-	server := testtls.NewServer(t)
+	server, client := mutual(t)
 	var bad atomic.Bool
 	among := &listen.Certified{Check: func(tls.ConnectionState) error {
 		if bad.Load() {
@@ -176,9 +178,7 @@ func TestACutClientIsToldByItsAddress(t *testing.T) {
 		}
 		return nil
 	}}
-	u := serve(t, "mqtts://127.0.0.1:0", listen.Options{Certified: among, ProxyFrom: []netip.Prefix{netip.MustParsePrefix(local)}, TLS: &tls.Config{
-		Certificates: []tls.Certificate{server.Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted,
-	}}, nil)
+	u := serve(t, "mqtts://127.0.0.1:0", listen.Options{Certified: among, ProxyFrom: []netip.Prefix{netip.MustParsePrefix(local)}, TLS: server}, nil)
 	below, err := net.Dial("tcp", u.HostPort())
 	if err != nil {
 		t.Fatal(err)
@@ -186,8 +186,7 @@ func TestACutClientIsToldByItsAddress(t *testing.T) {
 	defer below.Close()
 	below.SetDeadline(time.Now().Add(brokertest.Patience))
 	below.Write(header(2, "198.51.100.7:7"))
-	conn := tls.Client(below, &tls.Config{RootCAs: server.Roots, ServerName: "localhost",
-		Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}}})
+	conn := tls.Client(below, client)
 	conn.Write([]byte("\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01x"))
 	if _, err := io.ReadFull(conn, make([]byte, 4)); err != nil {
 		t.Fatal(err)
