@@ -75,8 +75,7 @@ func (c *conn) handleRun(w *work, chunk []byte, at int) (n int, err error) {
 				return 0, nil
 			}
 		}
-		w.packets++
-		c.lastPacket = packet.TypePublish
+		c.count(w, packet.TypePublish, 1)
 		return n, c.publish(w, chunk, at, n, p)
 	case packet.TypePuback:
 		id, size := packet.CutPuback(b)
@@ -98,10 +97,19 @@ func (c *conn) handleRun(w *work, chunk []byte, at int) (n int, err error) {
 			id, size = packet.CutPuback(b[n:])
 		}
 		cl.mu.Unlock()
-		w.packets += uint64(n / 4)
-		c.lastPacket = packet.TypePuback
+		c.count(w, packet.TypePuback, n/4)
 	}
 	return n, nil
+}
+
+// count notes packets that have come in whole. The first of a chunk is the sign of life, and is noted before
+// its answer can leave.
+func (c *conn) count(w *work, t packet.Type, n int) {
+	if w.packets == 0 {
+		c.lastRead.Store(c.broker.ticker.Nanos())
+	}
+	w.packets += uint64(n)
+	c.lastPacket = t
 }
 
 // handleOne takes one packet of any type. It returns 0 if the chunk holds only a part of it.
@@ -117,8 +125,7 @@ func (c *conn) handleOne(w *work, chunk []byte, at int) (int, error) {
 		}
 		return 0, nil
 	}
-	w.packets++
-	c.lastPacket = f.Type()
+	c.count(w, f.Type(), 1)
 	if f.Type() == packet.TypePublish {
 		if err := w.view.Decode(f, c.limits); err != nil {
 			return 0, err
@@ -178,9 +185,6 @@ func (c *conn) puback(w *work, f packet.Frame) error {
 func (c *conn) finishChunk(w *work) error {
 	err := c.endRun(w)
 	b := c.broker
-	if w.packets > 0 {
-		c.lastRead.Store(b.ticker.Nanos())
-	}
 	// What is answered has been counted.
 	b.stats.packetsReceived.Add(w.packets)
 	for qos, n := range w.publish {

@@ -91,7 +91,8 @@ func TestForbiddenAmongAllowed(t *testing.T) {
 type every struct {
 	n, count int
 	sizes    []int
-	pause    atomic.Int64
+	pause    atomic.Int64 // what the next Read answers
+	reads    atomic.Int64
 }
 
 func (q *every) Publish(_ int64, _ byte, bytes int) broker.Verdict {
@@ -104,7 +105,15 @@ func (q *every) Publish(_ int64, _ byte, bytes int) broker.Verdict {
 }
 
 func (q *every) Read(int64, int) time.Duration {
+	defer q.reads.Add(1)
 	return time.Duration(q.pause.Swap(0))
+}
+
+// pauseAfter makes the read after the first n pause for an hour. They are asked for behind their answers.
+func (q *every) pauseAfter(t *testing.T, n int64) {
+	t.Helper()
+	eventually(t, "the reads were asked for", func() bool { return q.reads.Load() == n })
+	q.pause.Store(int64(time.Hour))
 }
 
 // A message over the quota is dropped without an answer, counted and told; the others are not touched.
@@ -173,7 +182,7 @@ func TestReadQuota(t *testing.T) {
 	<-pinged
 	c.Expect(brokertest.Pingresp)
 	// A pause does not keep a connection from ending.
-	q.pause.Store(int64(time.Hour))
+	q.pauseAfter(t, 2)
 	c.Sync()
 	b.Broker.Disconnect("c", "test")
 	c.ExpectClosed()
@@ -185,7 +194,7 @@ func TestReadQuotaOfAClientThatIsGone(t *testing.T) {
 	b := brokertest.Start(t, broker.Options{Authenticator: believe(&broker.Principal{Quota: q})})
 	c := b.Connect("c")
 	c.Subscribe("a", 0)
-	q.pause.Store(int64(time.Hour))
+	q.pauseAfter(t, 2)
 	before := b.Clock.Timers()
 	c.Sync()
 	eventually(t, "the pause has begun", func() bool { return b.Clock.Timers() > before })
