@@ -47,7 +47,7 @@ demo: ## the whole story in one process, as a transcript
 	go run ./cmd/sampan demo
 
 .PHONY: test
-test: deps lint unit race fuzz-smoke ## everything: install what is needed, lint, tests, race detector, a short run of every fuzz target
+test: deps lint portable unit race fuzz-smoke ## everything: install what is needed, lint, other systems, tests, race detector, a short run of every fuzz target
 
 .PHONY: deps
 deps: ## install what the tests use: Debian packages (as root or with sudo), Go modules, npm packages
@@ -67,6 +67,15 @@ lint: tools ## gofmt, go vet, staticcheck
 	if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
 	@$(call each_module,go vet ./...)
 	@$(call each_module,$(STATICCHECK) ./...)
+
+.PHONY: portable
+portable: ## that library and binary build for 32-bit ARM and for macOS
+	@for system in linux/arm darwin/arm64; do \
+		for module in . cmd; do \
+			echo "--- $$module: $$system"; \
+			(cd $$module && GOWORK=off GOOS=$${system%/*} GOARCH=$${system#*/} go build ./...) || exit 1; \
+		done; \
+	done
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## run every fuzz target for FUZZTIME (5s each)

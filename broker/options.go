@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
 	"time"
 
@@ -206,13 +207,13 @@ func (o *Options) setDefaults() error {
 	setDefault(&o.OutboundTotalBytes, 256<<20, maxInt/4)
 	setDefault(&o.WriteStall, 30*time.Second, 24*time.Hour)
 	setDefault(&o.QueueMessages, 10_000, maxInt)
-	setDefault(&o.QueueBytes, 16<<20, maxInt)
-	setDefault(&o.QueueTotalMessages, 10_000_000, maxInt)
+	setDefault(&o.QueueBytes, 16<<20, maxInt64)
+	setDefault(&o.QueueTotalMessages, 10_000_000, maxInt64)
 	total := int64(64 << 30)
 	if o.Store == nil {
 		total = 1 << 30
 	}
-	setDefault(&o.QueueTotalBytes, total, maxInt)
+	setDefault(&o.QueueTotalBytes, total, maxInt64)
 	setDefault(&o.MessageExpiry, 7*24*time.Hour, Unlimited)
 	setDefault(&o.SessionExpiry, 7*24*time.Hour, Unlimited)
 	setDefault(&o.HandlerQueue, 4096, maxInt)
@@ -246,7 +247,11 @@ func restricted(l packet.Limits) *packet.Limits {
 	return &l
 }
 
-const maxInt = 1<<62 - 1
+// What Unlimited becomes: half of what the type holds, so that sums stay within it.
+const (
+	maxInt   = math.MaxInt / 2
+	maxInt64 = math.MaxInt64 / 2
+)
 
 // setDefault replaces 0 by def and Unlimited, or any negative number, by unlimited.
 func setDefault[T ~int | ~int64](v *T, def, unlimited T) {

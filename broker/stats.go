@@ -143,7 +143,7 @@ func (b *Broker) Stats() Stats {
 		},
 	}
 	if s.Bounds.SessionExpiry < 0 {
-		s.Bounds.SessionExpiry = maxInt
+		s.Bounds.SessionExpiry = maxInt64
 	}
 	for i := range c.received {
 		s.Received[i] = c.received[i].Load()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"testing"
 
 	"sampan/packet"
@@ -200,7 +201,7 @@ func TestReaderMistrustsItsSource(t *testing.T) {
 		"nothing":   func([]byte) (int, error) { return 0, nil },
 		"negative":  func([]byte) (int, error) { return -1, nil },
 		"too many":  func(p []byte) (int, error) { return len(p) + 1, nil },
-		"far more":  func(p []byte) (int, error) { return 1 << 40, nil },
+		"far more":  func(p []byte) (int, error) { return math.MaxInt, nil },
 		"with both": func([]byte) (int, error) { return -5, errEnd },
 	} {
 		if _, err := packet.NewReader(src, nil).Next(); err != packet.ErrSource {

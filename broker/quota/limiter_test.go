@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"math"
 	"math/big"
 	"strings"
 	"sync"
@@ -243,7 +244,7 @@ func TestAnEarlierClockFreesNothing(t *testing.T) {
 func TestEventLargerThanThePeriod(t *testing.T) {
 	l := PerSecond(10).Limiter()
 	var word uint64
-	if l.Allow(&word, 0, 11) || l.Allow(&word, 0, 1<<62) || l.Allow(&word, int64(time.Second), 11) {
+	if l.Allow(&word, 0, 11) || l.Allow(&word, 0, math.MaxInt) || l.Allow(&word, int64(time.Second), 11) {
 		t.Error("allowed")
 	}
 	if !l.Allow(&word, int64(time.Second), 10) {

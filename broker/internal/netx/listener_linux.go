@@ -124,7 +124,7 @@ func (l *Listener) Accept() (s *Socket, remote *net.TCPAddr, err error) {
 func (l *Listener) acceptFD(fd uintptr) {
 	for {
 		size := uint32(unsafe.Sizeof(l.addr))
-		r, _, e := syscall.RawSyscall6(syscall.SYS_ACCEPT4, fd, uintptr(unsafe.Pointer(&l.addr)),
+		r, _, e := syscall.RawSyscall6(unix.SYS_ACCEPT4, fd, uintptr(unsafe.Pointer(&l.addr)),
 			uintptr(unsafe.Pointer(&size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 		if l.fd, l.err = int(r), e; e != unix.EINTR {
 			return
@@ -181,7 +181,7 @@ func (s *Socket) LocalAddr() net.Addr {
 		return nil
 	}
 	defer s.release()
-	_, _, e := syscall.RawSyscall(syscall.SYS_GETSOCKNAME, uintptr(s.fd), uintptr(unsafe.Pointer(&addr)), uintptr(unsafe.Pointer(&size)))
+	_, _, e := syscall.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(s.fd), uintptr(unsafe.Pointer(&addr)), uintptr(unsafe.Pointer(&size)))
 	if e != 0 {
 		return nil
 	}

@@ -13,7 +13,7 @@ import (
 func readFD(fd uintptr, b []byte) (n int, again bool, err error) {
 	for {
 		// Of a socket, recv has less to go through than read.
-		r, _, e := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0)
+		r, _, e := syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0)
 		switch e {
 		case 0:
 			if r == 0 {
@@ -67,19 +67,19 @@ func send(fd uintptr, b []byte, flags int) (int, syscall.Errno) {
 	var r uintptr
 	var e syscall.Errno
 	if len(b) <= smallWrite {
-		r, _, e = syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), f, 0, 0)
+		r, _, e = syscall.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), f, 0, 0)
 	} else {
-		r, _, e = syscall.Syscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), f, 0, 0)
+		r, _, e = syscall.Syscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), f, 0, 0)
 	}
 	return int(r), e
 }
 
 // closeFD closes a socket. That does not wait for anything, so the scheduler need not hear of it.
-func closeFD(fd uintptr) { syscall.RawSyscall(syscall.SYS_CLOSE, fd, 0, 0) }
+func closeFD(fd uintptr) { syscall.RawSyscall(unix.SYS_CLOSE, fd, 0, 0) }
 
 // poll looks for events of an epoll instance without waiting, and returns how many there are.
 func poll(epoll int, events []unix.EpollEvent) int {
-	n, _, e := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+	n, _, e := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
 	if e != 0 {
 		return 0 // EINTR
 	}

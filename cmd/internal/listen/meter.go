@@ -22,10 +22,10 @@ const free = 1 << 62
 
 func newMeter(below net.Conn, limit int) *meter {
 	m := &meter{Conn: below, limit: int64(limit)}
+	m.left.Store(m.limit)
 	if limit <= 0 {
-		limit = free
+		m.lift()
 	}
-	m.left.Store(int64(limit))
 	return m
 }
 

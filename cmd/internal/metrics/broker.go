@@ -4,6 +4,7 @@ package metrics
 
 import (
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -105,7 +106,7 @@ func byQoS(counts [2]uint64) map[string]uint64 {
 func Unauthenticated(limit int) prometheus.Collector {
 	return collect(func(m sender) {
 		if limit == 0 {
-			limit = 1<<62 - 1 // as the broker's bounds are shown
+			limit = math.MaxInt / 2 // as the broker's bounds are shown
 		}
 		m.limit("unauthenticated_bytes", float64(limit))
 	})
