@@ -229,6 +229,10 @@ func (r *run) kills(ctx context.Context) bool {
 
 // settle stops the load, lets everybody stay, and sends a last message, behind which nothing waits.
 func (r *run) settle(playing context.Context, last *publisher, publishing, attending chan struct{}, publishers *sync.WaitGroup) {
+	select {
+	case <-time.After(r.o.MaxInterval): // a last while of load for the broker that stays
+	case <-playing.Done():
+	}
 	ctx, cancel := context.WithTimeout(playing, r.o.Timeout)
 	defer cancel()
 	// A run that is interrupted has not waited long enough to blame the broker.
@@ -236,10 +240,6 @@ func (r *run) settle(playing context.Context, last *publisher, publishing, atten
 		if playing.Err() == nil {
 			r.ledger.fault(Broker, format, args...)
 		}
-	}
-	select {
-	case <-time.After(r.o.MaxInterval): // a last while of load for the broker that stays
-	case <-ctx.Done():
 	}
 	close(attending)
 	close(publishing)
@@ -249,6 +249,12 @@ func (r *run) settle(playing context.Context, last *publisher, publishing, atten
 	case <-published:
 	case <-ctx.Done():
 		late("it did not acknowledge what was published last within %v", r.o.Timeout)
+		return
+	}
+	select {
+	case <-r.ledger.joined: // to the others the last message would not be sent
+	case <-ctx.Done():
+		late("it did not let every subscriber subscribe within %v", r.o.Timeout)
 		return
 	}
 	stream, number, err := last.last(ctx)
