@@ -31,6 +31,7 @@ type Counts struct {
 	Received      int `json:"received"`      // first receipts, of all subscribers together
 	Redelivered   int `json:"redelivered"`   // further receipts
 	Renumbered    int `json:"renumbered"`    // of those, with another packet identifier, after a crash
+	Outlived      int `json:"outlived"`      // receipts of what an earlier start of the broker had acknowledged
 	Connections   int `json:"connections"`   // of subscribers
 	Cut           int `json:"cut"`           // of those, ended by the subscriber without DISCONNECT
 	Subscriptions int `json:"subscriptions"` // SUBACKs and UNSUBACKs

@@ -35,6 +35,9 @@ func (l *ledger) note(s *subscriber, what id, broker int, m client.Message) {
 	for len(s.got[what.stream]) < int(what.number) {
 		s.got[what.stream] = append(s.got[what.stream], receipt{})
 	}
+	if sent := l.streams[what.stream].sent[what.number-1]; sent.acknowledged != 0 && sent.broker < broker {
+		l.counts.Outlived++
+	}
 	r := &s.got[what.stream][what.number-1]
 	if r.times == 0 {
 		l.counts.Received++

@@ -68,7 +68,7 @@ type Quantiles struct {
 
 // OK reports whether every promise was kept, and enough happened to say so.
 func (r *Report) OK() bool {
-	return !r.faulty() && r.Complete && r.Acknowledged > 0 && r.Received > 0
+	return !r.faulty() && r.Complete && r.Outlived > 0
 }
 
 // faulty reports whether a promise was broken.
