@@ -3,6 +3,7 @@ package crash
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"testing"
@@ -57,3 +58,38 @@ func (s slow) Write(p []byte) (int, error) {
 	}
 	return s.Conn.Write(p)
 }
+
+// A broker that ends by itself when it is not to be ended any more is said to have done that, at once, and what was on
+// its way then is not lost.
+func TestTheBrokerEndsByItselfInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := short(1, 1)
+		o.MinInterval, o.MaxInterval, o.Rate = time.Second, time.Second, 100
+		m := mortal{powered: newPowered(rand.New(rand.NewPCG(1, 1)))}
+		m.alive, m.fail = context.WithCancelCause(context.Background())
+		began := time.Now()
+		time.AfterFunc(1500*time.Millisecond, func() {
+			m.kill()
+			m.fail(errors.New("it has ended by itself"))
+		})
+		report, err := drive(t.Context(), o, m, rand.New(rand.NewPCG(1, 2)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.OK() || len(report.Examples) != 1 || report.Examples[0].What != "it has ended by itself" {
+			t.Errorf("%+v", report)
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("it took %v to notice", took)
+		}
+	})
+}
+
+// mortal is a broker that can end by itself.
+type mortal struct {
+	*powered
+	alive context.Context
+	fail  context.CancelCauseFunc
+}
+
+func (m mortal) life() context.Context { return m.alive }
