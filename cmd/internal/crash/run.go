@@ -109,6 +109,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	report, err := drive(ctx, o, child, random)
+	if temporary && report == nil { // it has not even started, and has said why
+		return nil, errors.Join(err, os.RemoveAll(data))
+	}
 	if temporary && err == nil && report.OK() {
 		return report, os.RemoveAll(data)
 	}
