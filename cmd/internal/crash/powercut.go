@@ -100,6 +100,12 @@ func (p *powered) dial(context.Context) (net.Conn, int, error) {
 
 func (p *powered) life() context.Context { return context.Background() }
 
+func (p *powered) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
+}
+
 func (p *powered) close() error {
 	p.mu.Lock()
 	b := p.broker

@@ -156,6 +156,12 @@ func (p *process) dial(ctx context.Context) (net.Conn, int, error) {
 
 func (p *process) life() context.Context { return p.alive }
 
+func (p *process) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last.log.String()
+}
+
 func (p *process) close() error { return p.end(syscall.SIGTERM) }
 
 // firstLine is an io.Writer that hands on the first line and drops the rest.

@@ -248,8 +248,8 @@ func (r *run) settle(playing context.Context, last *publisher, publishing, atten
 		case gone != nil:
 			r.ledger.fault(Broker, "%v", gone)
 		default:
-			r.waited = true
-			r.ledger.fault(Broker, format, args...)
+			r.waited = ctx.Err() != nil
+			r.ledger.fault(Broker, "%s\n%s", fmt.Sprintf(format, args...), r.target.said())
 		}
 	}
 	close(attending)

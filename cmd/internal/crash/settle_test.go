@@ -6,9 +6,12 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sampan/session/wal/vfs/simdisk"
 )
 
 // The last while of load is as long as the longest interval, which may be longer than anything may take.
@@ -83,6 +86,38 @@ func TestTheBrokerEndsByItselfInTheEnd(t *testing.T) {
 			t.Errorf("it took %v to notice", took)
 		}
 	})
+}
+
+// What a broker has logged stands beside what it did not do in time.
+func TestWhatTheBrokerSaysOfBeingLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := short(1, 1)
+		o.MinInterval, o.MaxInterval = time.Second, time.Second
+		p := shut{newPowered(rand.New(rand.NewPCG(1, 1))), time.Now().Add(1500 * time.Millisecond)}
+		time.AfterFunc(time.Until(p.at), func() {
+			p.disk.Fault(func(simdisk.Op, string) error { return errors.New("worn out") })
+		})
+		report, err := drive(t.Context(), o, p, rand.New(rand.NewPCG(1, 2)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(report.Examples) == 0 || !strings.Contains(report.Examples[0].What, "within 20s") || !strings.Contains(report.Examples[0].What, "worn out") {
+			t.Errorf("%+v", report)
+		}
+	})
+}
+
+// shut is a broker that lets nobody in from some time on.
+type shut struct {
+	*powered
+	at time.Time
+}
+
+func (s shut) dial(ctx context.Context) (net.Conn, int, error) {
+	if time.Now().After(s.at) {
+		return nil, 0, errDown
+	}
+	return s.powered.dial(ctx)
 }
 
 // mortal is a broker that can end by itself.

@@ -21,6 +21,9 @@ type target interface {
 	// life ends if the broker ends by itself. The cause says how.
 	life() context.Context
 
+	// said is the end of what the broker that runs, or was last, has logged.
+	said() string
+
 	// close ends the broker, if it runs, in order.
 	close() error
 }
