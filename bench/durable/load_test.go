@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sampan/broker"
+	"sampan/packet"
 )
 
 func TestLoadMeasuresAcknowledgements(t *testing.T) {
@@ -39,6 +40,31 @@ func TestLoadMeasuresAcknowledgements(t *testing.T) {
 	}
 	if _, err := load(t.Context(), ln.Addr().String(), 1, time.Millisecond); err == nil {
 		t.Error("a broker that is gone was measured")
+	}
+}
+
+// A broker that takes long has its PUBACKs counted when they come: what was sent before the time that is measured, too.
+func TestAPubackCountsWhenItComes(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	began := time.Now().Add(10 * time.Millisecond)
+	go func() { // ends with the connection
+		in := packet.NewReader(theirs, nil)
+		if f, err := in.Next(); err == nil {
+			var p packet.Publish
+			p.Decode(f, nil)
+			for !time.Now().After(began) {
+				time.Sleep(time.Until(began))
+			}
+			cancel() // of one message
+			theirs.Write(packet.AppendPuback(nil, p.ID))
+		}
+	}()
+	c := &conn{ours, packet.NewReader(ours, &packet.Limits{Types: packet.FromServer})}
+	times, err := c.publish(ctx, "a", began, began.Add(time.Hour))
+	if err != nil || len(times) != 1 {
+		t.Errorf("times %v, %v", times, err)
 	}
 }
 
