@@ -7,7 +7,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sampan/broker"
@@ -62,10 +65,45 @@ func TestAPubackCountsWhenItComes(t *testing.T) {
 		}
 	}()
 	c := &conn{ours, packet.NewReader(ours, &packet.Limits{Types: packet.FromServer})}
-	times, err := c.publish(ctx, "a", began, began.Add(time.Hour))
+	times, err := c.publish(ctx, "a", began, began.Add(time.Hour), new(atomic.Int64))
 	if err != nil || len(times) != 1 {
 		t.Errorf("times %v, %v", times, err)
 	}
+}
+
+// Without the session that receives, a broker has less to do than is said of it.
+func TestNothingIsMeasuredWithoutTheReceiver(t *testing.T) {
+	b, addr := serving(t)
+	measured := make(chan error, 1)
+	go func() {
+		_, err := load(t.Context(), addr, 2, 5*time.Second)
+		measured <- err
+	}()
+	for b.Stats().Sent[1] == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	other, err := dial(t.Context(), addr, "durable-receiver", false) // takes its place
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := <-measured; err == nil || !strings.Contains(err.Error(), "the session that receives has lost its connection") {
+		t.Error(err)
+	}
+}
+
+func TestWhatWasAcknowledgedMustArrive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var received atomic.Int64
+		time.AfterFunc(patience/2, func() { received.Add(3) })
+		time.AfterFunc(patience, func() { received.Add(1) })
+		if err := arrive(t.Context(), &received, 4); err != nil {
+			t.Error(err)
+		}
+		if err := arrive(t.Context(), &received, 5); err == nil {
+			t.Error("a message is missing")
+		}
+	})
 }
 
 // serving is a broker that ends with the test, and where it listens.
