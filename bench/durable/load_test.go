@@ -182,12 +182,3 @@ func TestDrainTakesEverythingWhileOthersPublish(t *testing.T) {
 		t.Errorf("got %+v", d)
 	}
 }
-
-func TestMedian(t *testing.T) {
-	if m := median([]turn{{rate: 3}, {rate: 1}, {rate: 2}}, func(t turn) float64 { return t.rate }); m != 2 {
-		t.Errorf("median %v", m)
-	}
-	if m := median(nil, func(t turn) float64 { return t.rate }); m != 0 {
-		t.Errorf("median of nothing %v", m)
-	}
-}
