@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"sampan/bench/proc"
@@ -41,6 +43,21 @@ func brokers(sampan string) []contender {
 		}}
 	}
 	return append(all, nats("nats", "default"), nats("nats always", "always"))
+}
+
+// choose finds the brokers that are named, by commas; "" names all.
+func choose(all []contender, names string) (chosen []contender, err error) {
+	if names == "" {
+		return all, nil
+	}
+	for name := range strings.SplitSeq(names, ",") {
+		at := slices.IndexFunc(all, func(c contender) bool { return c.name == name })
+		if at < 0 {
+			return nil, fmt.Errorf("-only %s: there is no %q here", names, name)
+		}
+		chosen = append(chosen, all[at])
+	}
+	return chosen, nil
 }
 
 func mosquittoCommand(mosquitto, dir string) ([]string, error) {

@@ -43,7 +43,7 @@ func drain(ctx context.Context, addr, dir string, messages int) (d Drain, err er
 	if err := sub.subscribe("online"); err != nil {
 		return d, err
 	}
-	var received atomic.Int64
+	var received, acknowledged atomic.Int64
 	go sub.take(0, &received) // ends with the connection
 	pub, err := dial(ctx, addr, "durable-quick", true)
 	if err != nil {
@@ -51,7 +51,7 @@ func drain(ctx context.Context, addr, dir string, messages int) (d Drain, err er
 	}
 	defer pub.Close()
 	now := time.Now()
-	before, err := pub.publish(ctx, "online", now, now.Add(quietTime))
+	before, err := pub.publish(ctx, "online", now, now.Add(quietTime), &acknowledged)
 	if err != nil {
 		return d, err
 	}
@@ -61,7 +61,7 @@ func drain(ctx context.Context, addr, dir string, messages int) (d Drain, err er
 	defer stop()
 	draining, drained := context.WithCancelCause(ctx)
 	go func() { drained(takeQueues(taking, addr, messages)) }() // ends when all is taken, or a connection fails, or by stop
-	meanwhile, err := pub.publish(draining, "online", began, began.Add(time.Hour))
+	meanwhile, err := pub.publish(draining, "online", began, began.Add(time.Hour), &acknowledged)
 	took := time.Since(began)
 	if failed := context.Cause(draining); err != nil || failed != context.Canceled {
 		return d, errors.Join(err, failed)

@@ -7,10 +7,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sampan/broker"
+	"sampan/packet"
 )
 
 func TestLoadMeasuresAcknowledgements(t *testing.T) {
@@ -40,6 +44,66 @@ func TestLoadMeasuresAcknowledgements(t *testing.T) {
 	if _, err := load(t.Context(), ln.Addr().String(), 1, time.Millisecond); err == nil {
 		t.Error("a broker that is gone was measured")
 	}
+}
+
+// A broker that takes long has its PUBACKs counted when they come: what was sent before the time that is measured, too.
+func TestAPubackCountsWhenItComes(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	began := time.Now().Add(10 * time.Millisecond)
+	go func() { // ends with the connection
+		in := packet.NewReader(theirs, nil)
+		if f, err := in.Next(); err == nil {
+			var p packet.Publish
+			p.Decode(f, nil)
+			for !time.Now().After(began) {
+				time.Sleep(time.Until(began))
+			}
+			cancel() // of one message
+			theirs.Write(packet.AppendPuback(nil, p.ID))
+		}
+	}()
+	c := &conn{ours, packet.NewReader(ours, &packet.Limits{Types: packet.FromServer})}
+	times, err := c.publish(ctx, "a", began, began.Add(time.Hour), new(atomic.Int64))
+	if err != nil || len(times) != 1 {
+		t.Errorf("times %v, %v", times, err)
+	}
+}
+
+// Without the session that receives, a broker has less to do than is said of it.
+func TestNothingIsMeasuredWithoutTheReceiver(t *testing.T) {
+	b, addr := serving(t)
+	measured := make(chan error, 1)
+	go func() {
+		_, err := load(t.Context(), addr, 2, 5*time.Second)
+		measured <- err
+	}()
+	for b.Stats().Sent[1] == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	other, err := dial(t.Context(), addr, "durable-receiver", false) // takes its place
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := <-measured; err == nil || !strings.Contains(err.Error(), "the session that receives has lost its connection") {
+		t.Error(err)
+	}
+}
+
+func TestWhatWasAcknowledgedMustArrive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var received atomic.Int64
+		time.AfterFunc(patience/2, func() { received.Add(3) })
+		time.AfterFunc(patience, func() { received.Add(1) })
+		if err := arrive(t.Context(), &received, 4); err != nil {
+			t.Error(err)
+		}
+		if err := arrive(t.Context(), &received, 5); err == nil {
+			t.Error("a message is missing")
+		}
+	})
 }
 
 // serving is a broker that ends with the test, and where it listens.
@@ -116,14 +180,5 @@ func TestDrainTakesEverythingWhileOthersPublish(t *testing.T) {
 	}
 	if d.Messages != messages || d.Rate <= 0 || d.Before.P50 <= 0 || d.Before.P99 < d.Before.P50 || d.Meanwhile.P50 <= 0 {
 		t.Errorf("got %+v", d)
-	}
-}
-
-func TestMedian(t *testing.T) {
-	if m := median([]turn{{rate: 3}, {rate: 1}, {rate: 2}}, func(t turn) float64 { return t.rate }); m != 2 {
-		t.Errorf("median %v", m)
-	}
-	if m := median(nil, func(t turn) float64 { return t.rate }); m != 0 {
-		t.Errorf("median of nothing %v", m)
 	}
 }

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
+
+	"sampan/bench/stat"
 )
 
 func main() {
@@ -38,6 +40,17 @@ type Result struct {
 	Ratio      float64 `json:"rateToSampanDisk"` // 0: not known
 }
 
+// String is the line of the table. What is not known is a dash, not a 0 that looks like the quickest of all.
+func (r Result) String() string {
+	cell := func(digits int, figure float64) string {
+		if figure == 0 {
+			return "–"
+		}
+		return strconv.FormatFloat(figure, 'f', digits, 64)
+	}
+	return fmt.Sprintf("| %d | %s | %.0f | %s | %s | %s |", r.Publishers, r.Broker, r.Rate, cell(2, r.Ratio), cell(2, r.P50), cell(2, r.P99))
+}
+
 // Report is everything that was measured.
 type Report struct {
 	Load     []Result  `json:"load"`
@@ -54,7 +67,11 @@ func run() error {
 	stored := flag.Int("recover", 1_000_000, "messages stored before sampan is killed, to see how long it takes to be back; 0: do not")
 	asJSON := flag.Bool("json", false, "print JSON instead of a table")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	chosen, err := choose(brokers(*sampan), *only)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
 	if !*asJSON {
@@ -68,10 +85,7 @@ func run() error {
 		}
 		taken := map[string][]turn{}
 		for range *rounds {
-			for _, b := range brokers(*sampan) {
-				if *only != "" && !slices.Contains(strings.Split(*only, ","), b.name) {
-					continue
-				}
+			for _, b := range chosen {
 				t, err := b.turn(ctx, *dir, publishers, *measure)
 				if err != nil {
 					return fmt.Errorf("%s with %d publishers: %w", b.name, publishers, err)
@@ -80,7 +94,7 @@ func run() error {
 			}
 		}
 		disk := median(taken["sampan disk"], func(t turn) float64 { return t.rate })
-		for _, b := range brokers(*sampan) {
+		for _, b := range chosen {
 			if turns := taken[b.name]; len(turns) > 0 {
 				r := Result{b.name, publishers, median(turns, func(t turn) float64 { return t.rate }),
 					median(turns, func(t turn) float64 { return t.p50 }), median(turns, func(t turn) float64 { return t.p99 }), len(turns), 0}
@@ -89,7 +103,7 @@ func run() error {
 				}
 				report.Load = append(report.Load, r)
 				if !*asJSON {
-					fmt.Printf("| %d | %s | %.0f | %.2f | %.2f | %.2f |\n", r.Publishers, r.Broker, r.Rate, r.Ratio, r.P50, r.P99)
+					fmt.Println(r)
 				}
 			}
 		}
@@ -117,13 +131,9 @@ func run() error {
 
 // median of one figure of the turns; 0 without any.
 func median(turns []turn, figure func(turn) float64) float64 {
-	if len(turns) == 0 {
-		return 0
-	}
 	all := make([]float64, len(turns))
 	for i, t := range turns {
 		all[i] = figure(t)
 	}
-	slices.Sort(all)
-	return all[len(all)/2]
+	return stat.Median(all)
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,8 +46,12 @@ var kinds = []kind{
 // shake does one handshake on a connection of its own, which it closes.
 type shake func(ctx context.Context) error
 
+// errNotResumed says that a server did a whole handshake instead.
+var errNotResumed = errors.New("the server did not resume the session")
+
 // client makes the client's side of a kind.
 func (s *site) client(k kind, addr string) shake {
+	var before atomic.Bool // there was a handshake, whose session those after it resume
 	secure := func(ctx context.Context, conn net.Conn) (net.Conn, error) {
 		c := psk.Client(conn, &psk.Config{Identity: []byte(identity), PSK: []byte(s.psk), CipherSuites: []uint16{k.suite}})
 		return c, c.HandshakeContext(ctx)
@@ -63,8 +69,12 @@ func (s *site) client(k kind, addr string) shake {
 			config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 		}
 		secure = func(ctx context.Context, conn net.Conn) (net.Conn, error) {
-			c := tls.Client(conn, config)
-			return c, c.HandshakeContext(ctx)
+			c, resumes := tls.Client(conn, config), k.resume && before.Load()
+			err := c.HandshakeContext(ctx)
+			if err == nil && resumes && !c.ConnectionState().DidResume {
+				err = errNotResumed
+			}
+			return c, err
 		}
 	}
 	return func(ctx context.Context) error {
@@ -83,10 +93,15 @@ func (s *site) client(k kind, addr string) shake {
 			return err
 		}
 		conn.SetReadDeadline(time.Now().Add(patience))
-		io.Copy(io.Discard, secured) // how it closes is its own affair
+		if _, err := io.Copy(io.Discard, secured); errors.Is(err, os.ErrDeadlineExceeded) {
+			return err // how it closes is its own affair, but not that it does not
+		}
+		before.Store(true)
 		return ctx.Err()
 	}
 }
+
+var errTooLong = fmt.Errorf("it took longer than %v", patience)
 
 // drive does handshakes with so many clients for a while, and counts them.
 func drive(ctx context.Context, one shake, each time.Duration, clients int) (int64, error) {
@@ -98,7 +113,13 @@ func drive(ctx context.Context, one shake, each time.Duration, clients int) (int
 	for range clients {
 		all.Go(func() {
 			for time.Now().Before(end) && ctx.Err() == nil {
-				if err := one(ctx); err != nil {
+				limited, over := context.WithTimeoutCause(ctx, patience, errTooLong)
+				err := one(limited)
+				if limited.Err() != nil {
+					err = context.Cause(limited)
+				}
+				over()
+				if err != nil {
 					cancel(fmt.Errorf("a handshake failed: %w", err))
 					return
 				}

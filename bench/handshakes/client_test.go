@@ -1,26 +1,31 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
-	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
 // serveTLS is a server in this process with the site's certificates.
-func serveTLS(t *testing.T, s *site, key string) (addr string, resumed func() int) {
+func serveTLS(t *testing.T, s *site, key string, changes ...func(*tls.Config)) (addr string, resumed func() int) {
 	t.Helper()
 	certificate, err := tls.LoadX509KeyPair(s.path(key+".pem"), s.path(key+".key"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}})
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}}
+	for _, change := range changes {
+		change(config)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,16 +97,41 @@ func TestDriveCountsAndReportsFailures(t *testing.T) {
 	}
 }
 
-func TestProcessorTimeOfAProcess(t *testing.T) {
-	p := &process{command: &exec.Cmd{Process: &os.Process{Pid: os.Getpid()}}}
-	before, err := p.cpu()
+// A row is of resumed handshakes only if they were.
+func TestAServerThatDoesNotResume(t *testing.T) {
+	s := newTestSite(t)
+	k := kinds[slices.IndexFunc(kinds, func(k kind) bool { return k.resume })]
+	addr, stop := serveTLS(t, s, k.key, func(c *tls.Config) { c.SessionTicketsDisabled = true })
+	defer stop()
+	one := s.client(k, addr)
+	if err := one(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := one(t.Context()); !errors.Is(err, errNotResumed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A server that says nothing any more does not hold those who measure it.
+func TestDriveDoesNotWaitForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, err := drive(t.Context(), func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, time.Second, 2)
+		if !errors.Is(err, errTooLong) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// What a server has said stands beside what became of it, and nobody waits for one that has ended.
+func TestAServerThatEnds(t *testing.T) {
+	p, err := launch("127.0.0.1:1", "sh", "-c", "echo my configuration is wrong")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for after := before; after == before; { // until the kernel counts a tick of this loop
-		if after, err = p.cpu(); err != nil || after < before {
-			t.Fatal(after, err)
-		}
+	defer p.stop()
+	err = p.ready(t.Context(), func(context.Context) error { return errors.New("nobody is there") })
+	if err == nil || !strings.Contains(err.Error(), "my configuration is wrong") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -19,9 +19,11 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"slices"
 	"strings"
+	"syscall"
 	"time"
+
+	"sampan/bench/stat"
 )
 
 func main() {
@@ -31,7 +33,7 @@ func main() {
 	clients := flag.Int("clients", 2*runtime.NumCPU(), "handshakes at the same time")
 	only := flag.String("only", "", "measure the kinds of handshake alone whose name contains this `text`")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if *rounds < 1 {
 		fmt.Fprintln(os.Stderr, "handshakes: --rounds is at least 1")
@@ -92,14 +94,7 @@ func cell(figures []float64) string {
 	if len(figures) == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%.0f", median(figures))
-}
-
-// median is the middle one, or the mean of the two in the middle.
-func median(figures []float64) float64 {
-	sorted := slices.Sorted(slices.Values(figures))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+	return fmt.Sprintf("%.0f", stat.Median(figures))
 }
 
 // measure starts a server for one kind of handshake and drives it. The result is the number of handshakes in a
@@ -120,7 +115,7 @@ func measure(ctx context.Context, s *site, server server, k kind, each time.Dura
 	}
 	n, err := drive(ctx, shake, each, clients)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%w\n%s", err, &p.said)
 	}
 	after, err := p.cpu()
 	if err != nil {

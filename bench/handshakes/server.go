@@ -1,17 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"syscall"
 	"time"
 
+	"sampan/bench/proc"
 	"sampan/tlsconf/psk"
 )
 
@@ -26,16 +25,23 @@ type server struct {
 
 // process is a server that runs.
 type process struct {
-	command *exec.Cmd
-	addr    string
-	said    bytes.Buffer
+	child *proc.Child
+	group *proc.Group
+	addr  string
+	said  proc.Tail
 }
 
 // launch starts a program that will listen at addr.
 func launch(addr string, name string, args ...string) (*process, error) {
-	p := &process{command: exec.Command(name, args...), addr: addr}
-	p.command.Stdout, p.command.Stderr = &p.said, &p.said
-	return p, p.command.Start()
+	p := &process{addr: addr}
+	command := exec.Command(name, args...)
+	command.Stdout, command.Stderr = &p.said, &p.said
+	var err error
+	if p.child, err = proc.Launch(command, nil); err != nil {
+		return nil, err
+	}
+	p.group = proc.Alone(command.Process.Pid)
+	return p, nil
 }
 
 // ready waits until a handshake succeeds.
@@ -49,38 +55,21 @@ func (p *process) ready(ctx context.Context, one shake) error {
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
+		case <-p.child.Ended():
+			return fmt.Errorf("the server has ended: %v\n%s", p.child.State(), &p.said)
 		case <-ctx.Done():
-			p.stop()
-			return fmt.Errorf("%w\n%s", err, p.said.Bytes())
+			return fmt.Errorf("%w\n%s", err, &p.said)
 		}
 	}
 }
 
-func (p *process) stop() {
-	p.command.Process.Kill()
-	p.command.Wait()
-}
+func (p *process) stop() { p.child.End(syscall.SIGKILL, patience) }
 
-// ticks is how many the kernel counts in a second (USER_HZ, which is part of its interface).
-const ticks = 100
-
-// cpu is the processor time that the process has taken (proc(5): utime and stime).
+// cpu is the processor time that the process has taken.
 func (p *process) cpu() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.command.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	const utime, stime = 11, 12 // behind the name
-	if len(fields) <= stime {
-		return 0, fmt.Errorf("%q is not what proc(5) describes", b)
-	}
-	u, err := strconv.ParseInt(fields[utime], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	k, err := strconv.ParseInt(fields[stime], 10, 64)
-	return time.Duration(u+k) * time.Second / ticks, err
+	defer p.group.Close()
+	used, err := p.group.Read()
+	return used.CPU, err
 }
 
 // freeAddr is an address that nobody listens at.

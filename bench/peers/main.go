@@ -21,7 +21,10 @@ import (
 // loop does one thing n times.
 type loop func(n int) error
 
-var errNotRead = errors.New("the packet was not read")
+var (
+	errNotRead    = errors.New("the packet was not read")
+	errNotWritten = errors.New("the packet was not written")
+)
 
 // check keeps the last result alive and real.
 func check(b []byte) error {
@@ -156,6 +159,9 @@ func jobs() ([]job, error) {
 // measure gives every way its turn in each round, so that a disturbance meets
 // all of them, and takes medians.
 func measure(all []job, rounds int, slice time.Duration) ([]Result, error) {
+	if rounds < 1 || slice <= 0 {
+		return nil, fmt.Errorf("--rounds %d of --slice %v measure nothing", rounds, slice)
+	}
 	var results []Result
 	for _, j := range all {
 		n := make([]int, len(j.ways))

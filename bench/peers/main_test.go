@@ -4,6 +4,10 @@ import (
 	"io"
 	"testing"
 	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"sampan/packet"
 )
 
 // TestEveryWayDoesItsJob: no line of the table may be fast because its packet
@@ -48,6 +52,31 @@ func TestSampanAllocatesNothing(t *testing.T) {
 		if err := report(io.Discard, results, asJSON); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestNothingIsNoMeasurement(t *testing.T) {
+	all, err := jobs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := measure(all, 0, time.Millisecond); err == nil {
+		t.Error("no rounds")
+	}
+	if _, err := measure(all, 1, 0); err == nil {
+		t.Error("no time")
+	}
+}
+
+// A broker that writes nothing does not pass for one that is quick.
+func TestWhatIsNotWrittenIsNoticed(t *testing.T) {
+	pk, err := mochiPacket(packet.AppendPuback(nil, 7), (*packets.Packet).PubackDecode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pk.FixedHeader.Remaining = 100 // more than there is
+	if err := mochiWrite(pk, false)(1); err != errNotWritten {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -88,8 +88,10 @@ func mochiEncode(pk *packets.Packet, encode func(*packets.Packet, *bytes.Buffer)
 }
 
 func mochiWrite(pk *packets.Packet, deliver bool) loop {
-	c := mochiClient(&replay{})
+	to := &replay{}
+	c := mochiClient(to)
 	return func(n int) error {
+		before := to.written
 		for range n {
 			out := *pk
 			if deliver {
@@ -100,6 +102,9 @@ func mochiWrite(pk *packets.Packet, deliver bool) loop {
 			if err := c.WritePacket(out); err != nil {
 				return err
 			}
+		}
+		if to.written-before < n*(1+pk.FixedHeader.Remaining) {
+			return errNotWritten
 		}
 		return nil
 	}

@@ -7,10 +7,11 @@ import (
 
 // replay is a connection that is always ready: it gives the same packet over and
 // over, as many whole ones as a read has room for and then the part that fits,
-// and takes whatever is written.
+// and counts and takes whatever is written.
 type replay struct {
-	raw []byte
-	at  int
+	raw     []byte
+	at      int
+	written int
 }
 
 func (r *replay) Read(p []byte) (int, error) {
@@ -25,7 +26,11 @@ func (r *replay) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (r *replay) Write(p []byte) (int, error)      { return len(p), nil }
+func (r *replay) Write(p []byte) (int, error) {
+	r.written += len(p)
+	return len(p), nil
+}
+
 func (r *replay) Close() error                     { return nil }
 func (r *replay) LocalAddr() net.Addr              { return &net.TCPAddr{} }
 func (r *replay) RemoteAddr() net.Addr             { return &net.TCPAddr{} }

@@ -26,8 +26,9 @@ acknowledged: lost, reordered, doubled without DUP; every session, every subscri
 the packet identifiers. With --power-cuts the broker runs in this process, at level disk, on a
 simulated disk whose power is cut: it forgets what was not synced and tears the last writes.
 
-The exit status is 0 only if nothing was lost, reordered or doubled. The same --seed makes the
-same plan, but not the same timing.`,
+The exit status is 0 only if nothing was lost, reordered or doubled, and something that was
+acknowledged had to outlive the broker: ends that come before anybody is there prove nothing.
+The same --seed makes the same plan, but not the same timing.`,
 		Example: `sampan crash
 # fifty process kills at the level that is meant to survive them
 sampan crash --durability os --kills 50

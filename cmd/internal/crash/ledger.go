@@ -2,6 +2,7 @@ package crash
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -19,6 +20,7 @@ type ledger struct {
 	faults      faults
 	counts      Counts
 	final       *final
+	joined      chan struct{} // closed when every subscriber has its steady subscription
 	settled     chan struct{} // closed when every subscriber has the final message
 }
 
@@ -29,6 +31,7 @@ type Counts struct {
 	Received      int `json:"received"`      // first receipts, of all subscribers together
 	Redelivered   int `json:"redelivered"`   // further receipts
 	Renumbered    int `json:"renumbered"`    // of those, with another packet identifier, after a crash
+	Outlived      int `json:"outlived"`      // receipts of what an earlier start of the broker had acknowledged
 	Connections   int `json:"connections"`   // of subscribers
 	Cut           int `json:"cut"`           // of those, ended by the subscriber without DISCONNECT
 	Subscriptions int `json:"subscriptions"` // SUBACKs and UNSUBACKs
@@ -51,6 +54,7 @@ type sending struct {
 type subscriber struct {
 	name     string
 	known    bool // its session was acknowledged
+	joined   bool // its steady subscription was acknowledged
 	got      [][]receipt
 	last     []uint64      // by stream, the highest number received
 	spans    [][]span      // by stream
@@ -88,7 +92,7 @@ type span struct{ asked, made, leaving, left moment }
 type final struct{ id }
 
 func newLedger(run uint64, publishers, subscribers int) *ledger {
-	l := &ledger{run: run, settled: make(chan struct{})}
+	l := &ledger{run: run, joined: make(chan struct{}), settled: make(chan struct{})}
 	for p := range publishers {
 		l.streams = append(l.streams,
 			&stream{topic: fmt.Sprintf("crash/steady/%d", p), steady: true},
@@ -203,6 +207,12 @@ func (l *ledger) subscribed(sub int, steady bool, only int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts.Subscriptions++
+	if steady && !l.subscribers[sub].joined {
+		l.subscribers[sub].joined = true
+		if !slices.ContainsFunc(l.subscribers, func(s *subscriber) bool { return !s.joined }) {
+			close(l.joined)
+		}
+	}
 }
 
 // unsubscribing is called before UNSUBSCRIBE goes out.

@@ -191,9 +191,34 @@ func TestTheLedgerFinds(t *testing.T) {
 	}
 }
 
+// What a crash has hit is what was acknowledged before it and comes behind it, for the first time or again.
+func TestWhatOutlivesTheBrokerIsCounted(t *testing.T) {
+	p := &tape{ledger: newLedger(7, 1, 1), t: t, random: rand.New(rand.NewPCG(1, 1)), broker: 1}
+	p.connect(false)
+	p.subscribing(0, true, 0)
+	p.subscribed(0, true, 0)
+	_, a := p.publish(steady, true)
+	p.receive(steady, a, 1, false)
+	_, b := p.publish(steady, true)
+	_, c := p.publish(steady, false)
+	if p.counts.Outlived != 0 {
+		t.Errorf("%d before the broker ended", p.counts.Outlived)
+	}
+	p.crash()
+	p.connect(true)
+	p.receive(steady, a, 1, true)
+	p.receive(steady, b, 2, true)
+	p.receive(steady, c, 3, true) // it need not have come
+	_, d := p.publish(steady, true)
+	p.receive(steady, d, 4, false)
+	if p.counts.Outlived != 2 {
+		t.Errorf("%d, want 2", p.counts.Outlived)
+	}
+}
+
 func TestReport(t *testing.T) {
 	r := &Report{Way: "SIGKILL", Durability: "os", Kills: 3, Complete: true, Publishers: 2, Subscribers: 1,
-		Counts: Counts{Published: 10, Acknowledged: 9, Received: 9}, FaultsByKind: map[Kind]int{Lost: 0}}
+		Counts: Counts{Published: 10, Acknowledged: 9, Received: 9, Outlived: 1}, FaultsByKind: map[Kind]int{Lost: 0}}
 	var text bytes.Buffer
 	r.Print(&text)
 	if !r.OK() || !strings.Contains(text.String(), "Nothing that was acknowledged is lost") || !strings.Contains(text.String(), "the other 1 were") {
@@ -201,7 +226,7 @@ func TestReport(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Report){
 		"a fault":    func(r *Report) { r.FaultsByKind = map[Kind]int{Lost: 1}; r.Examples = []Fault{{Lost, "one\ntwo"}} },
-		"nothing":    func(r *Report) { r.Acknowledged = 0 },
+		"no risk":    func(r *Report) { r.Outlived = 0 },
 		"incomplete": func(r *Report) { r.Complete = false },
 	} {
 		bad := *r

@@ -98,7 +98,13 @@ func (p *powered) dial(context.Context) (net.Conn, int, error) {
 	return c, n, err
 }
 
-func (p *powered) ended() <-chan error { return nil }
+func (p *powered) life() context.Context { return context.Background() }
+
+func (p *powered) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
+}
 
 func (p *powered) close() error {
 	p.mu.Lock()

@@ -27,14 +27,16 @@ type process struct {
 	program string   // file to run
 	env     []string
 
-	mu      sync.Mutex // guards what follows, and what is in a life
-	life    *life      // that goes on, or was last
-	starts  int
-	failure chan error
+	alive context.Context // until a child ends by itself
+	fail  context.CancelCauseFunc
+
+	mu     sync.Mutex // guards what follows, and what is in a lifetime
+	last   *lifetime  // that goes on, or was last
+	starts int
 }
 
-// life is that of one child.
-type life struct {
+// lifetime is that of one child.
+type lifetime struct {
 	child  *proc.Child
 	addr   string // where it listens; empty: not yet, or not any more
 	killed bool   // it was asked to end
@@ -47,7 +49,8 @@ func newProcess(data, durability string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{program: program, failure: make(chan error, 1)}
+	p := &process{program: program}
+	p.alive, p.fail = context.WithCancelCause(context.Background())
 	p.command = []string{os.Args[0], "serve", "--profile", "open", "--durability", durability, "--data", data,
 		"--listen", "mqtt://127.0.0.1:0", "--api", "off", "--log-level", "warn",
 		"--queue-messages", fmt.Sprint(queueMessages), "--queue-bytes", fmt.Sprint(queueBytes)}
@@ -63,7 +66,7 @@ func newProcess(data, durability string) (*process, error) {
 func (p *process) start(ctx context.Context) error {
 	command := exec.Command(p.program)
 	command.Args, command.Env = p.command, p.env
-	l, out := new(life), firstLine{ready: make(chan string, 1)}
+	l, out := new(lifetime), firstLine{ready: make(chan string, 1)}
 	command.Stdout, command.Stderr = &out, &l.log
 	child, err := proc.Launch(command, nil)
 	if err != nil {
@@ -71,7 +74,7 @@ func (p *process) start(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	l.child = child
-	p.life = l
+	p.last = l
 	p.starts++
 	p.mu.Unlock()
 	go p.watch(l) // ends with the child
@@ -86,7 +89,7 @@ func (p *process) start(ctx context.Context) error {
 }
 
 // await waits for the ready line and returns the address in it.
-func await(ctx context.Context, ready <-chan string, l *life) (addr string, err error) {
+func await(ctx context.Context, ready <-chan string, l *lifetime) (addr string, err error) {
 	select {
 	case line := <-ready:
 		words := strings.Fields(line)
@@ -102,16 +105,13 @@ func await(ctx context.Context, ready <-chan string, l *life) (addr string, err 
 }
 
 // watch notes the end of a child.
-func (p *process) watch(l *life) {
+func (p *process) watch(l *lifetime) {
 	<-l.child.Ended()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l.addr = ""
 	if !l.killed {
-		select {
-		case p.failure <- fmt.Errorf("the broker ended by itself: %v\n%s", l.child.State(), &l.log):
-		default:
-		}
+		p.fail(fmt.Errorf("the broker ended by itself: %v\n%s", l.child.State(), &l.log))
 	}
 }
 
@@ -122,7 +122,7 @@ func (p *process) kill() error {
 // end sends a signal and waits for the child's end, which SIGKILL brings about if nothing else does.
 func (p *process) end(signal syscall.Signal) error {
 	p.mu.Lock()
-	l := p.life
+	l := p.last
 	if l == nil {
 		p.mu.Unlock()
 		return nil
@@ -142,8 +142,8 @@ func (p *process) end(signal syscall.Signal) error {
 func (p *process) dial(ctx context.Context) (net.Conn, int, error) {
 	p.mu.Lock()
 	addr, n := "", p.starts
-	if p.life != nil {
-		addr = p.life.addr
+	if p.last != nil {
+		addr = p.last.addr
 	}
 	p.mu.Unlock()
 	if addr == "" {
@@ -154,7 +154,13 @@ func (p *process) dial(ctx context.Context) (net.Conn, int, error) {
 	return c, n, err
 }
 
-func (p *process) ended() <-chan error { return p.failure }
+func (p *process) life() context.Context { return p.alive }
+
+func (p *process) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last.log.String()
+}
 
 func (p *process) close() error { return p.end(syscall.SIGTERM) }
 

@@ -35,6 +35,9 @@ func (l *ledger) note(s *subscriber, what id, broker int, m client.Message) {
 	for len(s.got[what.stream]) < int(what.number) {
 		s.got[what.stream] = append(s.got[what.stream], receipt{})
 	}
+	if sent := l.streams[what.stream].sent[what.number-1]; sent.acknowledged != 0 && sent.broker < broker {
+		l.counts.Outlived++
+	}
 	r := &s.got[what.stream][what.number-1]
 	if r.times == 0 {
 		l.counts.Received++
@@ -105,16 +108,17 @@ func (l *ledger) checkSettled() {
 	}
 }
 
-// audit looks for what was acknowledged and has not come. Of a run that was interrupted only that counts behind
-// which something has come: the rest may have been on its way.
-func (l *ledger) audit(complete bool) {
+// audit looks for what was acknowledged and has not come. Of a run that has not waited for the last messages, since it
+// was interrupted or the broker had gone, only that counts behind which something has come: the rest may have been on
+// its way.
+func (l *ledger) audit(waited bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.subscribers {
 		for i, stream := range l.streams {
 			for n := range stream.sent {
 				m := id{i, uint64(n + 1)}
-				if !complete && m.number > s.last[i] {
+				if !waited && m.number > s.last[i] {
 					break
 				}
 				if !s.has(m) && l.required(s, m) {

@@ -48,6 +48,7 @@ func (r *Report) Print(w io.Writer) {
 	line("published", "%d messages by %d publishers, each once", r.Published, r.Publishers)
 	line("acknowledged", "%d; the other %d were on their way when the broker ended", r.Acknowledged, r.Published-r.Acknowledged)
 	line("received", "%d by %d persistent subscribers, and %d again with DUP", r.Received, r.Subscribers, r.Redelivered)
+	line("outlived", "%d of what was received had been acknowledged before the broker ended", r.Outlived)
 	line("connections", "%d of subscribers, %d of them cut; %d subscriptions made or ended", r.Connections, r.Cut, r.Subscriptions)
 	line("recovery", "median %.0fms, longest %.0fms, until the broker accepts again", r.RecoveryMs.Median, r.RecoveryMs.Longest)
 	fmt.Fprintln(w)
@@ -63,12 +64,12 @@ func (r *Report) Print(w io.Writer) {
 	switch {
 	case r.OK():
 		fmt.Fprintln(w, "\nNothing that was acknowledged is lost, reordered or doubled.")
-	case r.Interrupted && !r.faulty():
-		fmt.Fprintf(w, "\nInterrupted after %d of %d: nothing was lost so far, but nothing is proved.\n", r.Kills, r.Planned)
-	case r.Acknowledged == 0 || r.Received == 0:
-		fmt.Fprintln(w, "\nNothing was acknowledged or received, so nothing is proved.")
-	default:
+	case r.faulty():
 		fmt.Fprintln(w, "\nThe promise was broken.")
+	case r.Interrupted:
+		fmt.Fprintf(w, "\nInterrupted after %d of %d: nothing was lost so far, but nothing is proved.\n", r.Kills, r.Planned)
+	default:
+		fmt.Fprintln(w, "\nNothing that was acknowledged had to outlive the broker, so nothing is proved.")
 	}
 	if r.Data != "" {
 		fmt.Fprintf(w, "The broker's data is in %s\n", r.Data)

@@ -68,7 +68,7 @@ type Quantiles struct {
 
 // OK reports whether every promise was kept, and enough happened to say so.
 func (r *Report) OK() bool {
-	return !r.faulty() && r.Complete && r.Acknowledged > 0 && r.Received > 0
+	return !r.faulty() && r.Complete && r.Outlived > 0
 }
 
 // faulty reports whether a promise was broken.
@@ -89,6 +89,7 @@ type run struct {
 	random *rand.Rand
 	began  time.Time
 	takes  []time.Duration
+	waited bool // long enough for the last messages
 	report Report
 }
 
@@ -108,6 +109,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	report, err := drive(ctx, o, child, random)
+	if temporary && report == nil { // it has not even started, and has said why
+		return nil, errors.Join(err, os.RemoveAll(data))
+	}
 	if temporary && err == nil && report.OK() {
 		return report, os.RemoveAll(data)
 	}
@@ -150,7 +154,7 @@ func drive(ctx context.Context, o Options, t target, random *rand.Rand) (*Report
 	}
 	r.play(ctx)
 	r.report.Interrupted = ctx.Err() != nil && !r.report.Complete
-	r.ledger.audit(!r.report.Interrupted)
+	r.ledger.audit(r.waited)
 	return r.finish(), context.Cause(ctx)
 }
 
@@ -203,9 +207,9 @@ func (r *run) kills(ctx context.Context) bool {
 		}
 		select {
 		case <-time.After(live):
-		case err := <-r.target.ended():
+		case <-r.target.life().Done():
 			if ctx.Err() == nil { // the signal that interrupts us may have reached the child too
-				r.ledger.fault(Broker, "%v", err)
+				r.ledger.fault(Broker, "%v", context.Cause(r.target.life()))
 			}
 			return false
 		case <-ctx.Done():
@@ -229,17 +233,24 @@ func (r *run) kills(ctx context.Context) bool {
 
 // settle stops the load, lets everybody stay, and sends a last message, behind which nothing waits.
 func (r *run) settle(playing context.Context, last *publisher, publishing, attending chan struct{}, publishers *sync.WaitGroup) {
-	ctx, cancel := context.WithTimeout(playing, r.o.Timeout)
-	defer cancel()
-	// A run that is interrupted has not waited long enough to blame the broker.
-	late := func(format string, args ...any) {
-		if playing.Err() == nil {
-			r.ledger.fault(Broker, format, args...)
-		}
-	}
+	living, over := context.WithCancel(playing)
+	defer over()
+	defer context.AfterFunc(r.target.life(), over)()
 	select {
 	case <-time.After(r.o.MaxInterval): // a last while of load for the broker that stays
-	case <-ctx.Done():
+	case <-living.Done():
+	}
+	ctx, cancel := context.WithTimeout(living, r.o.Timeout)
+	defer cancel()
+	late := func(format string, args ...any) {
+		switch gone := context.Cause(r.target.life()); {
+		case playing.Err() != nil: // it was interrupted, and has not waited long enough to blame the broker
+		case gone != nil:
+			r.ledger.fault(Broker, "%v", gone)
+		default:
+			r.waited = ctx.Err() != nil
+			r.ledger.fault(Broker, "%s\n%s", fmt.Sprintf(format, args...), r.target.said())
+		}
 	}
 	close(attending)
 	close(publishing)
@@ -251,6 +262,12 @@ func (r *run) settle(playing context.Context, last *publisher, publishing, atten
 		late("it did not acknowledge what was published last within %v", r.o.Timeout)
 		return
 	}
+	select {
+	case <-r.ledger.joined: // to the others the last message would not be sent
+	case <-ctx.Done():
+		late("it did not let every subscriber subscribe within %v", r.o.Timeout)
+		return
+	}
 	stream, number, err := last.last(ctx)
 	if err != nil {
 		late("%v", err)
@@ -259,12 +276,16 @@ func (r *run) settle(playing context.Context, last *publisher, publishing, atten
 	r.ledger.finish(stream, number)
 	select {
 	case <-r.ledger.settled:
-		r.report.Complete = true
+		r.report.Complete, r.waited = true, true
 	case <-ctx.Done():
 		late("the last messages did not reach every subscriber within %v", r.o.Timeout)
 		return
 	}
-	if err := r.target.close(); err != nil {
+	err = r.target.close()
+	if gone := context.Cause(r.target.life()); gone != nil {
+		err = gone
+	}
+	if err != nil {
 		r.ledger.fault(Broker, "%v", err)
 	}
 }

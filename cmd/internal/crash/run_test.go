@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sampan/session/wal"
@@ -65,6 +66,23 @@ func TestInterrupted(t *testing.T) {
 	if !strings.Contains(text.String(), "The promise was broken.") {
 		t.Errorf("a fault from before:\n%s", &text)
 	}
+}
+
+// A run whose kills come too early to hit anything proves nothing, however little was lost.
+func TestKillsThatHitNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := short(3, 1)
+		o.MinInterval, o.MaxInterval = time.Millisecond, time.Millisecond
+		report, err := drive(t.Context(), o, distant{newPowered(rand.New(rand.NewPCG(1, 1)))}, rand.New(rand.NewPCG(1, 2)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		report.Print(&text)
+		if report.OK() || report.faulty() || !report.Complete || !strings.Contains(text.String(), "so nothing is proved.") {
+			t.Errorf("%+v\n%s", report, &text)
+		}
+	})
 }
 
 // A disk that says that it has synced, and has not, must be found out; so must a level that promises less.

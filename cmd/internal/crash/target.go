@@ -18,8 +18,11 @@ type target interface {
 	// while the broker does not run.
 	dial(ctx context.Context) (net.Conn, int, error)
 
-	// ended gets the reason if the broker that runs ends by itself.
-	ended() <-chan error
+	// life ends if the broker ends by itself. The cause says how.
+	life() context.Context
+
+	// said is the end of what the broker that runs, or was last, has logged.
+	said() string
 
 	// close ends the broker, if it runs, in order.
 	close() error
