@@ -16,6 +16,7 @@ type Model struct {
 	conns    map[int]*conn
 	sessions []*session            // in the order in which they came to be
 	retained map[string][]*message // by topic: one, or those that it may be
+	buried   []*message            // Wills that DISCONNECT has discarded
 	names    int                   // given to clients without one
 	messages int                   // published so far
 	late     bool                  // the store does not say that anything holds
@@ -52,7 +53,8 @@ type conn struct {
 	will      *message
 
 	ended   string // the statement by which the connection ends; empty: it is open
-	may     bool   // it may be closed by the broker, but need not be
+	may     int    // what it has sent so far for which the broker may close it, but need not
+	settled int    // of that, what came before a PINGREQ that was answered: the broker has not
 	closed  bool   // the broker was seen to close it
 	cut     bool   // the client has closed it
 	greeted bool   // CONNACK was seen
@@ -76,9 +78,8 @@ func (m *Model) Open(i int) bool { c := m.conns[i]; return c != nil && c.open() 
 // Accepted reports whether that connection's CONNECT was accepted.
 func (m *Model) Accepted(i int) bool { return m.Open(i) && m.conns[i].session != nil }
 
-// Quiet reports whether a PINGREQ now would not be a packet of its own, since a part of another has been
-// sent, or would be too much, since the connection need not stay open.
-func (m *Model) Quiet(i int) bool { c := m.conns[i]; return c != nil && (len(c.in) > 0 || c.may) }
+// Quiet reports whether a PINGREQ now would not be a packet of its own, since a part of another has been sent.
+func (m *Model) Quiet(i int) bool { c := m.conns[i]; return c != nil && len(c.in) > 0 }
 
 // Known reports whether there has been a connection with this number, and so perhaps something to observe.
 func (m *Model) Known(i int) bool { return m.conns[i] != nil }
@@ -144,7 +145,9 @@ func (m *Model) take(c *conn) {
 			return
 		}
 		c.in, c.last = c.in[n:], f.Raw
-		c.may = c.may || m.nearlyOver(c)
+		if m.nearlyOver(c) {
+			c.may++
+		}
 		c.heard = m.now
 		rule := illFormed(f.Raw, c.level)
 		if rule != "" && m.rules.Strict { // whatever package packet makes of it
@@ -193,9 +196,12 @@ func (m *Model) receive(c *conn, f packet.Frame) error {
 		}
 		m.unsubscribe(c, &p)
 	case packet.TypePingreq:
-		c.owe(&expect{kind: packet.TypePingresp, rule: "MQTT-3.12.4-1"})
+		c.owe(&expect{kind: packet.TypePingresp, rule: "MQTT-3.12.4-1", settles: c.may})
 	case packet.TypeDisconnect:
-		c.will = nil // [MQTT-3.14.4-3]
+		if c.will != nil { // [MQTT-3.14.4-3]
+			m.buried = append(m.buried, c.will)
+			c.will = nil
+		}
 		m.end(c, ruleDisconnect)
 	default:
 		var p packet.Ack
@@ -221,8 +227,7 @@ func (m *Model) violation(c *conn, err error) {
 	code, answered := pe.Connack()
 	m.end(c, string(pe.Rule))
 	if answered && c.session == nil {
-		// Level 3 and 4 are one standard each: a broker that has only one of them may close at once.
-		c.owe(&expect{kind: packet.TypeConnack, code: code, rule: string(pe.Rule), optional: !m.rules.Strict})
+		c.owe(&expect{kind: packet.TypeConnack, code: code, rule: string(pe.Rule), optional: !m.rules.Strict && otherStandard(c.last)})
 	}
 }
 
@@ -241,8 +246,17 @@ func (m *Model) arguable(c *conn, e *packet.Error) bool {
 	default:
 		return false
 	}
-	c.may = true
+	c.may++
 	return true
+}
+
+// otherStandard reports a CONNECT whose protocol name and level are not those of MQTT 3.1.1 or a later one. Level 3 and
+// 4 are one standard each: a broker that has only one of them may close at once [MQTT-3.1.2-1].
+func otherStandard(raw []byte) bool {
+	r := &reader{b: raw[1:]}
+	for r.byte() >= 0x80 {
+	}
+	return r.field() != "MQTT" || r.byte() < packet.Level311
 }
 
 // end ends a connection from the broker's side. What it is owed by now it may not get any more.

@@ -83,7 +83,7 @@ func (m *Model) connect(c *conn, p *packet.Connect) {
 		c.ends = m.now + d
 	}
 	if p.Will && m.rules.Will {
-		c.will = &message{topic: string(p.WillTopic), payload: string(p.WillMessage), qos: p.WillQoS, retain: p.WillRetain}
+		c.will = &message{topic: string(p.WillTopic), payload: string(p.WillMessage), qos: p.WillQoS, retain: p.WillRetain, will: true}
 	}
 
 	e := &expect{kind: packet.TypeConnack, code: packet.Accepted, rule: "MQTT-3.1.4-4"}

@@ -19,7 +19,7 @@ func (s *session) receive(id uint16, msg *message) {
 func (m *Model) release(c *conn, id uint16) {
 	msg := c.session.received[id]
 	if msg == nil { // of no exchange: the standard is silent
-		c.may = true
+		c.may++
 		c.owe(&expect{kind: packet.TypePubcomp, id: id, optional: true, late: true})
 		return
 	}

@@ -20,7 +20,10 @@ type expect struct {
 	anyPresent bool              // CONNACK: of MQTT 3.1, which has no such bit
 	id         uint16            // acknowledgements
 	codes      []byte            // SUBACK
+	filters    []string          // SUBACK: what it answers
+	lower      bool              // SUBACK: less may be granted [MQTT-3.8.4-6]
 	refusal    bool              // SUBACK: of a filter that is none; at least one failure
+	settles    int               // PINGRESP: conn.may when it was asked for
 	d          *delivery         // PUBLISH
 	again      bool              // PUBLISH: sent before
 	copied     bool              // PUBLISH: a further copy for an overlapping subscription

@@ -15,6 +15,7 @@ type message struct {
 	qos            byte
 	retain         bool // as the publisher has set it
 	from           *conn
+	will           bool          // it was one
 	at             time.Duration // when it was published
 	unreleased     bool          // QoS 2: PUBREL has not come, and a broker may deliver it now or then
 	abandoned      bool          // nor can it come any more: the session is gone
@@ -64,7 +65,9 @@ func (m *Model) publish(c *conn, p *packet.Publish) {
 		}
 	}
 	topic := string(p.Topic)
-	c.may = c.may || !m.rules.Strict && m.reserved(topic)
+	if !m.rules.Strict && m.reserved(topic) {
+		c.may++
+	}
 	msg := &message{topic: topic, payload: string(p.Payload), qos: p.QoS, retain: p.Retain, unreleased: p.QoS == 2}
 	if p.QoS == 2 {
 		c.session.receive(p.ID, msg)
@@ -165,6 +168,8 @@ func (m *Model) send(s *session, d *delivery) {
 		e.rule = "MQTT-4.4.0-1"
 	case d.retain:
 		e.rule = "MQTT-3.3.1-6"
+	case d.m.will:
+		e.rule = "MQTT-3.1.2-8"
 	}
 	e.late = d.m.unreleased || d.unsure
 	e.optional = e.late || !m.rules.Strict && s.conn.ended == "" && m.reserved(d.m.topic)
@@ -220,7 +225,7 @@ func (m *Model) acknowledge(c *conn, p *packet.Ack) {
 	}
 	if i < 0 || (p.Type == packet.TypePuback) != (s.flight[i].qos == 1) {
 		if !m.rules.Strict { // the standard is silent
-			c.may = true
+			c.may++
 			if p.Type == packet.TypePubrec {
 				c.owe(&expect{kind: packet.TypePubrel, id: p.ID, optional: true, late: true})
 			}

@@ -11,7 +11,6 @@ const (
 	ruleHolds          = "IOT-HOLDS"           // what was acknowledged is there after a power cut
 	rulePrincipal      = "IOT-PRINCIPAL"       // what the program says of a client holds: its quota, its lifetime, a welcome
 	ruleHost           = "IOT-HOST"            // the program in whose process the broker is closes a connection, or ends a session
+	ruleDisconnect     = "IOT-DISCONNECT"      // after DISCONNECT the broker closes the connection if the client has not, which the standard asks for without a MUST (section 3.14.4)
+	ruleStays          = "IOT-STAYS"           // the connection of a client that has broken no rule goes on
 )
-
-// ruleDisconnect: after DISCONNECT the broker closes the connection if the client has not.
-const ruleDisconnect = "MQTT-3.14.4-1"

@@ -113,8 +113,12 @@ func (r *reader) filters(subscribe bool, level byte) string {
 	if r.uint16() == 0 {
 		return "MQTT-2.3.1-1"
 	}
+	none, text := "MQTT-3.8.3-3", "MQTT-3.8.3-1"
+	if !subscribe {
+		none, text = "MQTT-3.10.3-2", "MQTT-3.10.3-1"
+	}
 	if len(r.b) == 0 {
-		return "MQTT-3.8.3-3"
+		return none
 	}
 	for len(r.b) > 0 {
 		filter, qos := r.field(), byte(0)
@@ -126,7 +130,7 @@ func (r *reader) filters(subscribe bool, level byte) string {
 		}
 		switch rule := illFilter(filter); {
 		case r.bad:
-			return "MQTT-3.8.3-1"
+			return text
 		case qos > 2:
 			return "MQTT-3.8.3-4"
 		case rule != "":

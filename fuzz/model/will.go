@@ -22,7 +22,7 @@ func (m *Model) setRetained(topic string, kept []*message) {
 }
 
 // sendRetained sends the last retained message of every topic that a new subscription matches
-// [MQTT-3.3.1-6], with RETAIN 1 [MQTT-3.3.1-8].
+// [MQTT-3.3.1-6], with RETAIN 1 [MQTT-3.3.1-8]. One of QoS 0 may be gone [MQTT-3.3.1-7].
 func (m *Model) sendRetained(s *session, filter string, granted byte) {
 	var found []*message
 	for topic, kept := range m.retained {
@@ -34,7 +34,7 @@ func (m *Model) sendRetained(s *session, filter string, granted byte) {
 	for _, msg := range found {
 		if msg.payload != "" {
 			d := &delivery{m: msg, qos: m.qos(msg, granted), retain: true}
-			d.unsure = len(m.retained[msg.topic]) > 1
+			d.unsure = len(m.retained[msg.topic]) > 1 || msg.qos == 0
 			m.deliver(s, d)
 		}
 	}

@@ -147,6 +147,13 @@ func (t *Target) Cut(i int) error {
 		return nil
 	}
 	t.say(i, " cut")
+	t.hangUp(i)
+	return nil
+}
+
+// hangUp closes a connection from the client's side, when the broker has seen everything.
+func (t *Target) hangUp(i int) {
+	c := t.conns[i]
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
 		timeout := time.After(t.Patience / 4)
@@ -163,7 +170,6 @@ func (t *Target) Cut(i int) error {
 	}
 	c.nc.Close()
 	t.conns[i] = nil
-	return nil
 }
 
 // Wait implements script.Target.
@@ -195,8 +201,12 @@ func (t *Target) Observe(m *model.Model, _ int) (*model.Deviation, error) {
 			return dev, err
 		}
 	}
-	for _, c := range t.conns {
-		if c != nil {
+	for i, c := range t.conns {
+		switch {
+		case c == nil:
+		case !m.Open(i): // behind DISCONNECT either may close
+			t.hangUp(i)
+		default:
 			c.acted = false
 		}
 	}
