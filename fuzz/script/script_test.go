@@ -2,6 +2,8 @@ package script
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -77,6 +79,38 @@ func TestMinimiseKeepsWhatFails(t *testing.T) {
 	})
 	if len(short.Steps) != 1 {
 		t.Errorf("%d steps are left:\n%s", len(short.Steps), short)
+	}
+}
+
+// What a script has is left out also if that can be done only when something else is gone.
+func TestMinimiseLeavesNothingToLeaveOut(t *testing.T) {
+	parse := func(text string) *Script {
+		s, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := parse("profile open\nstore disk\noptions other\nwatched\nprincipals\nchunks 3\nA ping\nB ping\nA subscribe 1 a q1 b/# q1 c q0\n& A unsubscribe 2 d e f\n")
+	has := func(s *Script, line string) bool {
+		return slices.ContainsFunc(s.Steps, func(st Step) bool { return strings.Contains(st.String(), line) })
+	}
+	short := Minimise(s, 1000, func(s *Script) bool {
+		return has(s, "b/# q1") && has(s, " e") && (has(s, "B ping") || !has(s, "A ping"))
+	})
+	if want := "profile open\nA subscribe 1 b/# q1\nA unsubscribe 2 e\n"; short.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", short, want)
+	}
+	if short := Minimise(s, 0, func(*Script) bool { t.Error("called"); return true }); short.String() != s.String() {
+		t.Errorf("without a try: %s", short)
+	}
+}
+
+// A script that cuts the power has the disk for that, whether it says so or not.
+func TestAPowerCutHasADisk(t *testing.T) {
+	s, err := Parse("profile open\nA connect alice keepalive 60\npower cut\n")
+	if err != nil || !s.Disk {
+		t.Errorf("disk %t, %v", s != nil && s.Disk, err)
 	}
 }
 

@@ -143,6 +143,7 @@ func (s *Script) parseLine(words []string) error {
 			return errWords
 		}
 		st = Step{Kind: PowerCut}
+		s.Disk = true // there is no other store whose power can be cut
 		if r.is("during") {
 			conn, err := connection(r.word())
 			if err != nil {
