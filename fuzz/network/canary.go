@@ -106,9 +106,7 @@ func (cs *canaries) connect(ctx context.Context, name string) (*canary, error) {
 	}
 	c := &canary{nc: nc}
 	p := packet.Connect{ClientID: []byte(name), CleanSession: true, KeepAlive: 600}
-	if cs.user != "" {
-		p.HasUsername, p.HasPassword, p.Username, p.Password = true, true, []byte(cs.user), []byte(cs.pass)
-	}
+	login{cs.user, cs.pass}.set(&p)
 	s := packet.Subscribe{ID: 1}
 	s.Add([]byte(canaryTopic+"song"), 1)
 	raw := p.AppendTo(nil)

@@ -30,7 +30,8 @@ type Target struct {
 	Patience time.Duration
 	// Restarter stops the broker, starts it again, and returns when it takes connections. nil: nobody does.
 	Restarter Restarter
-	// Username and Password are put into every CONNECT that has none, if Username is not empty.
+	// Username and Password are put into every CONNECT on its way to the broker, if Username is not empty. Nothing
+	// that is reported has them.
 	Username, Password string
 
 	began time.Time // when the script did
@@ -75,6 +76,8 @@ func (t *Target) End() {
 		}
 	}
 }
+
+func (t *Target) login() login { return login{t.Username, t.Password} }
 
 func (t *Target) say(i int, what string) { t.Said = append(t.Said, string(rune('A'+i))+what) }
 
@@ -124,16 +127,17 @@ func (t *Target) tick(m *model.Model) {
 
 // Send implements script.Target.
 func (t *Target) Send(i int, raw []byte) (err error) {
-	c := t.conns[i]
+	c, wire := t.conns[i], raw
 	if c == nil {
 		if c, err = t.open(i); err != nil {
 			return err
 		}
+		wire = t.login().into(raw)
 	}
 	c.acted = true
 	t.say(i, " > "+script.PacketText(raw))
 	c.nc.SetWriteDeadline(time.Now().Add(t.Patience))
-	if _, err := c.nc.Write(raw); errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := c.nc.Write(wire); errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("the broker takes nothing: %w", err)
 	}
 	return nil // a broker may close while it is written to: Observe sees that
