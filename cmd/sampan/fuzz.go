@@ -163,8 +163,11 @@ func (o *fuzzing) run(command *cobra.Command, _ []string) error {
 		}
 	}
 	report, err := c.Run(command.Context())
+	if h, ok := errors.AsType[*network.Health](err); ok && h.What == "refused" {
+		return fmt.Errorf("%s %w", o.url, h.Err)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", o.url, err)
 	}
 	var failed error
 	if err := o.output.Print(command, report, func(w io.Writer) { failed = report.WriteText(w) }); err != nil || failed != nil {
