@@ -121,6 +121,7 @@ func (c *conn) handleOne(w *work, chunk []byte, at int) (int, error) {
 	}
 	if n == 0 {
 		if limit := c.broker.opts.MaxConnectBytes; c.client == nil && len(b)+need > limit {
+			c.lastPacket = packet.TypeConnect
 			return 0, &ending{reason: ProtocolViolation, rule: "connect-size", limit: int64(limit), value: int64(len(b) + need)}
 		}
 		return 0, nil

@@ -51,6 +51,7 @@ type conn struct {
 	busy       atomic.Bool  // nothing is read from the client
 	lastPacket packet.Type
 	exhausted  bool // all that the client had sent was handled when the connection ended
+	imposed    bool // the keep-alive is shorter than the client has asked for; set before aliveFor
 	deadline   deadline.Item
 	end        atomic.Pointer[ending] // why the connection ends; the first reason counts
 	done       latch                  // closed when the goroutine has let go of the session
@@ -223,7 +224,7 @@ func (c *conn) handleChunk(t *netx.Turn, buf []byte, n int) error {
 	}
 	if err != nil {
 		c.exhausted = used == n && n < len(buf)
-		c.fail(err, w)
+		c.fail(behindGoodbye(err, buf[used:n]), w)
 	}
 	w.batch.turn, w.batch.conn, c.batch = nil, nil, nil
 	works.Put(w)

@@ -54,6 +54,7 @@ func (c *conn) connect(w *work, f packet.Frame) error {
 			return c.refuse(w, refusal)
 		}
 	}
+	c.imposed = keepAlive > 0 && (asked == 0 || keepAlive < asked)
 	c.principal = principal
 	clean := p.CleanSession || principal.Ephemeral
 	present, discarded, err := c.takeOver(w, clean, keepAlive)

@@ -449,7 +449,8 @@ func TestDisconnect(t *testing.T) {
 	c.Expect(brokertest.Puback(9))
 	c.ExpectClosed()
 	e := b.Events.WaitFor(t, broker.Disconnected, "c")
-	if e.Reason != broker.ClientDisconnected || e.LastPacket != packet.TypeDisconnect {
+	if e.Reason != broker.ClientDisconnected || e.LastPacket != packet.TypeDisconnect || e.Rule != "MQTT-3.14.4-2" || e.Value != 10 ||
+		e.Detail != "PUBLISH behind DISCONNECT" {
 		t.Errorf("event %+v", e)
 	}
 	connections(t, b, 0)

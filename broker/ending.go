@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -21,6 +22,18 @@ type ending struct {
 
 // saidGoodbye is the end of every connection that sends DISCONNECT.
 var saidGoodbye = &ending{reason: ClientDisconnected}
+
+// behindGoodbye is why a connection ends when its client has sent more than the packet that ends it: after DISCONNECT
+// it may not [MQTT-3.14.4-2].
+func behindGoodbye(err error, more []byte) error {
+	if err != error(saidGoodbye) || len(more) == 0 {
+		return err
+	}
+	e := *saidGoodbye
+	e.rule, e.detail = "MQTT-3.14.4-2", packet.Type(more[0]>>4).String()+" behind DISCONNECT"
+	e.offset, e.value = len(packet.AppendDisconnect(nil)), int64(len(more))
+	return &e
+}
 
 func (e *ending) Error() string { return e.reason.String() + " " + e.rule + " " + e.detail }
 
@@ -49,7 +62,11 @@ func (c *conn) Due(now int64) int64 {
 		}
 		return at
 	}
-	c.stop(&ending{reason: KeepAliveTimeout, rule: "MQTT-3.1.2-24",
+	rule := "MQTT-3.1.2-24"
+	if c.imposed {
+		rule = "keep-alive-imposed"
+	}
+	c.stop(&ending{reason: KeepAliveTimeout, rule: rule,
 		limit: limit.Milliseconds(), value: (now - last) / int64(time.Millisecond)})
 	return 0
 }
@@ -135,8 +152,22 @@ func (c *conn) lost(err error) {
 	}
 	if c.out.stalled.Load() {
 		e.reason, e.limit = SlowConsumer, c.broker.opts.WriteStall.Milliseconds()
+	} else if errors.Is(err, io.EOF) && len(c.rest) > 0 {
+		c.cutOff(e)
 	}
 	c.stop(e)
+}
+
+// cutOff notes that the client has closed the connection within a packet, whose length says that there is more of it.
+// That is no limit.
+func (c *conn) cutOff(e *ending) {
+	_, _, need, err := packet.Next(c.rest, c.limits)
+	if err != nil {
+		return // it was judged when it came
+	}
+	c.lastPacket = packet.Type(c.rest[0] >> 4)
+	e.rule, e.offset, e.value = string(packet.RuleRemainingLength), len(c.rest), int64(len(c.rest))
+	e.detail = fmt.Sprintf("%s is cut off by the end of the connection, at least %d bytes before its own", c.lastPacket, need)
 }
 
 // cut reports whether a read error is about the network, and not about what has come over it.
@@ -153,7 +184,7 @@ func (c *conn) fail(err error, w *work) {
 		if pe, ok := errors.AsType[*packet.Error](err); ok {
 			e.reason, e.rule, e.detail = ProtocolViolation, string(pe.Rule), pe.Error()
 			e.limit, e.value, e.offset = int64(pe.Limit), int64(pe.Value), pe.Offset
-			if pe.Type != 0 {
+			if pe.Type != 0 || pe.Rule == packet.RuleType {
 				c.lastPacket = pe.Type // refused for its first bytes
 			}
 			if code, ok := pe.Connack(); ok && c.client == nil {

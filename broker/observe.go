@@ -61,7 +61,7 @@ type Event struct {
 	Limit      int64 // the limit that was exceeded, and by which value, where there is one
 	Value      int64
 	Offset     int         // of the fault of a malformed packet, in bytes from its first one
-	LastPacket packet.Type // the last packet that the client sent
+	LastPacket packet.Type // the last packet that the client sent, as far as it has come; 0 also for one of the reserved type 0
 	Idle       time.Duration
 	Topic      string
 	Count      uint64 // which such event of this connection it is; logged when a power of two

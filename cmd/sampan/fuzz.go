@@ -45,7 +45,7 @@ var errDeviates = errors.New("the broker deviates from the standard")
 func fuzzCommand() *cobra.Command {
 	o := &fuzzing{
 		url:      address.Target{URL: address.URL{Scheme: address.MQTT, Host: "127.0.0.1", Port: 1883}},
-		profile:  value.OneOf("standard", "open", "small", "platform"),
+		profile:  value.OneOf("standard", "open"),
 		duration: value.Duration(time.Minute), patience: value.Duration(2 * time.Second),
 	}
 	command := &cobra.Command{
@@ -60,7 +60,7 @@ or loses messages, also while a third is sent more than it reads.
 Each deviation is reported with the statement of MQTT 3.1.1 that it breaks, the packet, and
 the shortest script that shows it, which --replay carries out again. The profile says what
 the broker does on purpose: 'standard' is a general broker with QoS 2, Will and retained
-messages; 'open' and 'platform' are those of 'sampan serve'.
+messages; 'open' is 'sampan serve --profile open'.
 
 The exit status is 0 only if no deviation was found. The broker should hold nothing of
 value: its sessions alice, bob and carol and some retained messages are removed, those that
@@ -163,8 +163,11 @@ func (o *fuzzing) run(command *cobra.Command, _ []string) error {
 		}
 	}
 	report, err := c.Run(command.Context())
+	if h, ok := errors.AsType[*network.Health](err); ok && h.What == "refused" {
+		return fmt.Errorf("%s %w", o.url, h.Err)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", o.url, err)
 	}
 	var failed error
 	if err := o.output.Print(command, report, func(w io.Writer) { failed = report.WriteText(w) }); err != nil || failed != nil {
@@ -190,6 +193,10 @@ func (o *fuzzing) again(command *cobra.Command, c *network.Campaign) error {
 		return fmt.Errorf("%s: %w", o.replay, err)
 	}
 	if !command.Flags().Changed("profile") {
+		if o.profile.Set(s.Profile) != nil {
+			return fmt.Errorf("%s: the profile %q is not one of a broker over the network, but of one in the process of "+
+				"FuzzSession; to carry the script out as if it were, add --profile open or --profile standard", o.replay, s.Profile)
+		}
 		c.Rules = s.Rules()
 	}
 	found, said := c.Replay(command.Context(), s)

@@ -20,7 +20,7 @@ type Campaign struct {
 	Scripts  int           // how many scripts at most; 0: as many as there is time for
 	Seed     uint64        // the same seed makes the same scripts, as far as the broker's answers are the same
 	Patience time.Duration // how long an answer may take; default 2 s
-	Username string        // for brokers that ask for credentials
+	Username string        // for brokers that ask for credentials; they win over those of a script, and are not reported
 	Password string
 
 	// Slow lets scripts wait, so that keep-alives run out. That takes seconds, and most of the time.
@@ -133,7 +133,6 @@ func (r *run) loop(ctx context.Context) error {
 		if len(s.Steps) == 0 {
 			continue
 		}
-		s = credentials(s, r.c.Username, r.c.Password)
 		r.report.Scripts++
 		res := r.play(ctx, r.target, s)
 		r.maker.learn(code, effect(r.target.Said))
@@ -325,7 +324,6 @@ func (c *Campaign) Replay(ctx context.Context, s *script.Script) (*Finding, []st
 	r := c.begin()
 	defer r.birds.close()
 	t := r.target
-	s = credentials(s, c.Username, c.Password)
 	res := r.play(ctx, t, s)
 	if res.Deviation == nil && res.Err == nil {
 		return nil, t.Said

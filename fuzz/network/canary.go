@@ -38,7 +38,7 @@ type canary struct {
 // Health is what the canaries say of a broker that is not well.
 type Health struct {
 	What string // crash, hang, lost, refused, deaf
-	Err  error
+	Err  error  // of refused: a sentence whose subject is the broker
 }
 
 func (h *Health) Error() string { return fmt.Sprintf("%s: %v", h.What, h.Err) }
@@ -81,9 +81,9 @@ func (cs *canaries) fallen(ctx context.Context, cause error) *Health {
 	probe, err := cs.connect(ctx, "sampan-canary-probe")
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
-			return &Health{"hang", fmt.Errorf("%w; a new connection: %w", cause, err)}
+			return &Health{"hang", fmt.Errorf("%w; then it %w", cause, err)}
 		}
-		return &Health{"crash", fmt.Errorf("%w; a new connection: %w", cause, err)}
+		return &Health{"crash", fmt.Errorf("%w; then it %w", cause, err)}
 	}
 	probe.nc.Close()
 	if isTimeout(cause) {
@@ -102,32 +102,28 @@ func (cs *canaries) connect(ctx context.Context, name string) (*canary, error) {
 	defer cancel()
 	nc, err := cs.dial(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot be reached: %w", err)
 	}
 	c := &canary{nc: nc}
 	p := packet.Connect{ClientID: []byte(name), CleanSession: true, KeepAlive: 600}
-	if cs.user != "" {
-		p.HasUsername, p.HasPassword, p.Username, p.Password = true, true, []byte(cs.user), []byte(cs.pass)
-	}
+	login{cs.user, cs.pass}.set(&p)
 	s := packet.Subscribe{ID: 1}
 	s.Add([]byte(canaryTopic+"song"), 1)
 	raw := p.AppendTo(nil)
 	if name == "sampan-canary-b" {
 		raw = s.AppendTo(raw)
 	}
-	if _, err := nc.Write(raw); err != nil {
-		nc.Close()
-		return nil, err
-	}
+	nc.Write(raw) // if the broker has closed the connection, that is read
 	f, err := c.until(cs.patience, packet.TypeConnack)
-	if err == nil {
-		var ack packet.Connack
-		if err = ack.Decode(f, nil); err == nil && ack.Code != packet.Accepted {
-			err = fmt.Errorf("CONNACK %d", ack.Code)
-		}
+	if err != nil {
+		err = c.strange(f, err, cs.patience)
+	} else {
+		err = refusal(f)
 	}
 	if err == nil && name == "sampan-canary-b" {
-		_, err = c.until(cs.patience, packet.TypeSuback)
+		if _, err = c.until(cs.patience, packet.TypeSuback); err != nil {
+			err = fmt.Errorf("does not answer SUBSCRIBE: %w", err)
+		}
 	}
 	if err != nil {
 		nc.Close()

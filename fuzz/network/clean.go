@@ -51,11 +51,8 @@ func (t *Target) remove(ctx context.Context, names, topics []string) error {
 		if err != nil {
 			return err
 		}
-		p := packet.Connect{ClientID: []byte(name), CleanSession: true}
-		if t.Username != "" {
-			p.HasUsername, p.HasPassword, p.Username, p.Password = true, true, []byte(t.Username), []byte(t.Password)
-		}
-		p.KeepAlive = 60
+		p := packet.Connect{ClientID: []byte(name), CleanSession: true, KeepAlive: 60}
+		t.login().set(&p)
 		raw := p.AppendTo(nil)
 		if first {
 			for _, topic := range topics {

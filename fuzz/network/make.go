@@ -116,6 +116,9 @@ func (k *maker) fit(s *script.Script) *script.Script {
 			if k.slow && k.rules.KeepAliveMin == 0 {
 				st.Raw = shortKeepAlive(st.Raw)
 			}
+			if k.rules.Password == "" { // the target puts in what the broker asks for
+				st.Raw = anonymous(st.Raw)
+			}
 		}
 		out.Steps = append(out.Steps, st)
 	}
@@ -127,12 +130,10 @@ func (k *maker) fit(s *script.Script) *script.Script {
 
 // shortKeepAlive makes the keep-alive of a CONNECT that has one the shortest that there is.
 func shortKeepAlive(raw []byte) []byte {
-	p, ok := connectOf(raw)
-	if !ok || p.KeepAlive == 0 || p.KeepAlive > 30 {
+	if p, ok := connectOf(raw); !ok || p.KeepAlive == 0 || p.KeepAlive > 30 {
 		return raw
 	}
-	p.KeepAlive = 1
-	return p.AppendTo(nil)
+	return rewrite(raw, func(p *packet.Connect) { p.KeepAlive = 1 })
 }
 
 // old reports a CONNECT of MQTT 3.1, which a broker for 3.1.1 need not know: the protocol name is another
@@ -161,26 +162,9 @@ func whole(raw []byte) bool {
 	return true
 }
 
-// connectOf decodes a CONNECT.
+// connectOf decodes the CONNECT that bytes begin with.
 func connectOf(raw []byte) (p packet.Connect, ok bool) {
 	f, n, _, err := packet.Next(raw, nil)
 	ok = err == nil && n > 0 && f.Type() == packet.TypeConnect && p.Decode(f, nil) == nil
 	return p, ok
-}
-
-// credentials puts user name and password into the CONNECTs of a script that have none.
-func credentials(s *script.Script, username, password string) *script.Script {
-	if username == "" {
-		return s
-	}
-	out := *s
-	out.Steps = append([]script.Step(nil), s.Steps...)
-	for i := range out.Steps {
-		if p, ok := connectOf(out.Steps[i].Raw); ok && !p.HasUsername {
-			p.HasUsername, p.HasPassword = true, true
-			p.Username, p.Password = []byte(username), []byte(password)
-			out.Steps[i].Raw = p.AppendTo(nil)
-		}
-	}
-	return &out
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"sampan/fuzz/model"
@@ -30,7 +31,8 @@ type Target struct {
 	Patience time.Duration
 	// Restarter stops the broker, starts it again, and returns when it takes connections. nil: nobody does.
 	Restarter Restarter
-	// Username and Password are put into every CONNECT that has none, if Username is not empty.
+	// Username and Password are put into every CONNECT on its way to the broker, if Username is not empty. Nothing
+	// that is reported has them.
 	Username, Password string
 
 	began time.Time // when the script did
@@ -45,8 +47,9 @@ type Target struct {
 
 // conn is a connection of a client.
 type conn struct {
-	nc    net.Conn
-	acted bool // the client has sent something since the last Observe
+	nc     net.Conn
+	acted  bool // the client has sent something since the last Observe
+	single bool // it has sent one packet so far, and nothing behind it
 }
 
 // arrival is a packet, or with raw nil the end of a connection.
@@ -75,6 +78,8 @@ func (t *Target) End() {
 		}
 	}
 }
+
+func (t *Target) login() login { return login{t.Username, t.Password} }
 
 func (t *Target) say(i int, what string) { t.Said = append(t.Said, string(rune('A'+i))+what) }
 
@@ -124,16 +129,20 @@ func (t *Target) tick(m *model.Model) {
 
 // Send implements script.Target.
 func (t *Target) Send(i int, raw []byte) (err error) {
-	c := t.conns[i]
-	if c == nil {
+	c, wire := t.conns[i], raw
+	if c != nil {
+		c.single = false
+	} else {
 		if c, err = t.open(i); err != nil {
 			return err
 		}
+		c.single = single(raw)
+		wire = t.login().into(raw)
 	}
 	c.acted = true
 	t.say(i, " > "+script.PacketText(raw))
 	c.nc.SetWriteDeadline(time.Now().Add(t.Patience))
-	if _, err := c.nc.Write(raw); errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := c.nc.Write(wire); errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("the broker takes nothing: %w", err)
 	}
 	return nil // a broker may close while it is written to: Observe sees that
@@ -271,7 +280,10 @@ func (t *Target) take(m *model.Model, a arrival) *model.Deviation {
 		t.conns[a.i] = nil
 		a.c.nc.Close()
 		t.say(a.i, " < closed")
-		return m.Closed(a.i)
+		if dev := m.Closed(a.i); dev != nil || a.c.lossy(a.err) {
+			return dev
+		}
+		return m.Missing(a.i) // such as the CONNACK of a refusal; the rest of what was owed the model gives up
 	}
 	text := model.Describe(a.raw)
 	if text != "PINGRESP" {
@@ -287,6 +299,17 @@ func (t *Target) take(m *model.Model, a arrival) *model.Deviation {
 	}
 	return nil
 }
+
+// single reports whether bytes are one packet.
+func single(raw []byte) bool {
+	_, n, _, err := packet.Next(raw, &packet.Limits{Level: packet.Level31})
+	return err == nil && n == len(raw)
+}
+
+// lossy reports whether the end of a connection may have destroyed an answer: a broker that closes with bytes unread
+// resets the connection, and what is on its way then is lost. There is nothing unread when the client has sent the one
+// packet that is answered.
+func (c *conn) lossy(end error) bool { return !c.single && errors.Is(end, syscall.ECONNRESET) }
 
 // Transcript is what has happened as text.
 func (t *Target) Transcript() string { return strings.Join(t.Said, "\n") }

@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"sampan/broker"
+	"sampan/packet"
 )
 
-// oracle writes a line for each protocol violation by a client, so that fuzzers and authors of clients need
-// not guess why they were disconnected.
+// oracle writes a line for each connection on which a client has broken a rule of the protocol, so that fuzzers and
+// authors of clients need not guess why they were disconnected.
 type oracle struct {
 	path string
 
@@ -28,12 +29,15 @@ type violation struct {
 	ClientID   string    `json:"clientId,omitempty"`
 	Addr       string    `json:"addr"`
 	Rule       string    `json:"rule"`
-	Packet     string    `json:"packet,omitempty"` // the one at fault
-	Offset     int       `json:"offset"`           // of the fault, in bytes from the packet's first one; 0: the packet as a whole
+	Packet     string    `json:"packet"` // the one at fault; of a silence the one before it
+	Offset     int       `json:"offset"` // of the fault, in bytes from the packet's first one; 0: the packet as a whole
 	Detail     string    `json:"detail,omitempty"`
-	Limit      int64     `json:"limit,omitempty"`
-	Value      int64     `json:"value,omitempty"`
+	Limit      int64     `json:"limit"` // 0 also where the rule has none
+	Value      int64     `json:"value"`
 }
+
+// noPacket stands for the packet where none has come.
+const noPacket = "none"
 
 // openOracle opens the oracle's file for appending; no path, no oracle.
 func openOracle(path string) (*oracle, error) {
@@ -64,15 +68,31 @@ func (o *oracle) reopen() error {
 
 // Observe implements broker.Observer.
 func (o *oracle) Observe(e broker.Event) {
-	if e.Reason != broker.ProtocolViolation || e.Kind != broker.Disconnected && e.Kind != broker.Refused {
+	if e.Kind != broker.Disconnected && e.Kind != broker.Refused {
 		return
 	}
 	v := violation{
 		Time: e.Time.UTC(), Connection: e.Connection, Client: e.Client, ClientID: e.ClientID, Addr: e.Addr,
-		Rule: e.Rule, Offset: e.Offset, Detail: e.Detail, Limit: e.Limit, Value: e.Value,
+		Rule: e.Rule, Packet: e.LastPacket.String(), Offset: e.Offset, Detail: e.Detail, Limit: e.Limit, Value: e.Value,
 	}
-	if e.LastPacket != 0 {
-		v.Packet = e.LastPacket.String()
+	if e.LastPacket == 0 && e.Rule != string(packet.RuleType) {
+		v.Packet = noPacket
+	}
+	switch e.Reason {
+	case broker.ProtocolViolation:
+	case broker.KeepAliveTimeout:
+		if e.Rule != "MQTT-3.1.2-24" {
+			return // the client has not promised that
+		}
+		// What the broker does then is one statement, and that it has to is another.
+		v.Rule, v.Limit = "MQTT-3.1.2-23", e.KeepAlive.Milliseconds()
+		v.Detail = fmt.Sprintf("nothing for %d ms, at a keep-alive of %v", e.Value, e.KeepAlive)
+	case broker.ClientDisconnected, broker.ConnectionLost:
+		if e.Rule == "" {
+			return // as it may end
+		}
+	default:
+		return
 	}
 	line, err := json.Marshal(v)
 	o.mu.Lock()
