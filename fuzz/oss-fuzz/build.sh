@@ -5,7 +5,7 @@
 
 cd "$SRC/sampan"
 export GOWORK=off
-go run ./fuzz/corpus -out "$WORK/seeds"
+go run ./fuzz/corpus -layout oss-fuzz -out "$WORK/seeds"
 
 # FuzzSession drives goroutines through testing/synctest, which needs the test binary, and so does TestMain.
 rm fuzz/session_test.go fuzz/main_test.go
