@@ -1,7 +1,10 @@
 // Command corpus turns the seeds of the fuzz targets, files in Go's own format, into raw bytes for other
 // fuzzers: go run ./fuzz/corpus -out DIR, from the top of the repository. DIR then has a file for each seed
-// in PACKAGE/TARGET, for instance fuzz/codec/FuzzDecode. A seed of several arguments becomes all its bytes
-// and texts, one after the other.
+// in PACKAGE/TARGET, for instance fuzz/codec/FuzzDecode. What a seed of several arguments becomes is said by
+// -layout:
+//
+//	plain     its bytes and texts, one after the other; numbers are left out
+//	oss-fuzz  what a target that OSS-Fuzz has built takes to pieces again (see ossFuzz)
 package main
 
 import (
@@ -11,23 +14,27 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
 func main() {
 	from := flag.String("from", ".", "the folder whose packages are searched for seeds")
 	to := flag.String("out", "", "where the raw seeds go")
+	form := flag.String("layout", "plain", "how arguments become bytes: plain or oss-fuzz")
 	flag.Parse()
-	if err := convert(*from, *to); err != nil {
+	if err := convert(*from, *to, *form); err != nil {
 		fmt.Fprintln(os.Stderr, "corpus:", err)
 		os.Exit(1)
 	}
 }
 
-func convert(from, to string) error {
+func convert(from, to, form string) error {
 	if to == "" {
 		return errors.New("-out is missing")
+	}
+	lay, ok := layouts[form]
+	if !ok {
+		return fmt.Errorf("-layout is plain or oss-fuzz, not %q", form)
 	}
 	const seeds = "testdata" + string(filepath.Separator) + "fuzz"
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
@@ -49,45 +56,22 @@ func convert(from, to string) error {
 		if err != nil {
 			return err
 		}
-		return write(path, filepath.Join(to, pkg, filepath.Base(target)))
+		return write(path, filepath.Join(to, pkg, filepath.Base(target)), lay)
 	})
 }
 
 // write puts the bytes of a seed into a file of the folder.
-func write(seed, folder string) error {
+func write(seed, folder string, lay layout) error {
 	text, err := os.ReadFile(seed)
 	if err != nil {
 		return err
 	}
-	data, err := raw(string(text))
+	args, err := parse(string(text))
 	if err != nil {
 		return fmt.Errorf("%s: %w", seed, err)
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, filepath.Base(seed)+".bin"), data, 0o644)
-}
-
-// raw returns the bytes of a seed.
-func raw(text string) (data []byte, err error) {
-	first, rest, _ := strings.Cut(text, "\n")
-	if first != "go test fuzz v1" {
-		return nil, errors.New("not a seed in Go's format")
-	}
-	for line := range strings.Lines(rest) {
-		line = strings.TrimSpace(line)
-		for _, kind := range []string{"[]byte(", "string("} {
-			quoted, ok := strings.CutPrefix(line, kind)
-			if !ok {
-				continue
-			}
-			s, err := strconv.Unquote(strings.TrimSuffix(quoted, ")"))
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", line, err)
-			}
-			data = append(data, s...)
-		}
-	}
-	return data, nil
+	return os.WriteFile(filepath.Join(folder, filepath.Base(seed)+".bin"), lay(args), 0o644)
 }

@@ -5,15 +5,16 @@
 
 cd "$SRC/sampan"
 export GOWORK=off
-go run ./fuzz/corpus -out "$WORK/seeds"
+go run ./fuzz/corpus -layout oss-fuzz -out "$WORK/seeds"
 
 # FuzzSession drives goroutines through testing/synctest, which needs the test binary, and so does TestMain.
 rm fuzz/session_test.go fuzz/main_test.go
 
+# A binary has its target's name in lower case, the words apart: fuzz_psk_server is FuzzPSKServer.
 grep -o '^func Fuzz[A-Za-z0-9]*' fuzz/*_test.go fuzz/*/*_test.go | sort -u | while IFS=: read -r file func; do
 	package=$(dirname "$file")
 	target=${func#func }
-	name=$(sed 's/\([A-Z][a-z]\)/_\L\1/g; s/^_//' <<<"$target" | tr '[:upper:]' '[:lower:]')
+	name=$(sed -E 's/([a-z0-9])([A-Z])/\1_\2/g; s/([A-Z])([A-Z][a-z])/\1_\2/g' <<<"$target" | tr '[:upper:]' '[:lower:]')
 	compile_native_go_fuzzer_v2 "sampan/$package" "$target" "$name"
 	if [ -d "$WORK/seeds/$package/$target" ]; then
 		zip -q -j "$OUT/${name}_seed_corpus.zip" "$WORK/seeds/$package/$target"/*

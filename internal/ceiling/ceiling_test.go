@@ -2,6 +2,7 @@ package ceiling
 
 import (
 	"fmt"
+	"runtime/debug"
 	"testing"
 )
 
@@ -53,6 +54,20 @@ func TestPanicIsNotHidden(t *testing.T) {
 	defer Bytes(0).Hold(&r)()
 	kept = make([]byte, 1<<20)
 	panic("the target's own")
+}
+
+func TestWhatIsSpentIsKnownToTheByte(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	for _, size := range []int{0, 16, 48, 64 << 10} {
+		got := Spent(func() {
+			if size > 0 {
+				kept = make([]byte, size)
+			}
+		})
+		if int(got) != size {
+			t.Errorf("%d bytes were allocated, Spent says %d", size, got)
+		}
+	}
 }
 
 func BenchmarkHold(b *testing.B) {
