@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,7 +41,10 @@ type fuzzing struct {
 	output             cli.Output
 }
 
-var errDeviates = errors.New("the broker deviates from the standard")
+var (
+	errDeviates      = errors.New("the broker deviates from the standard")
+	errOtherDeviates = errors.New("the second broker deviates from the standard")
+)
 
 func fuzzCommand() *cobra.Command {
 	o := &fuzzing{
@@ -176,6 +180,9 @@ func (o *fuzzing) run(command *cobra.Command, _ []string) error {
 	if len(report.Deviations) > 0 {
 		return errDeviates
 	}
+	if slices.ContainsFunc(report.Differences, func(f *network.Finding) bool { return f.Rule != network.NoRule }) {
+		return errOtherDeviates
+	}
 	return nil
 }
 
@@ -192,7 +199,10 @@ func (o *fuzzing) again(command *cobra.Command, c *network.Campaign) error {
 	if !command.Flags().Changed("profile") {
 		c.Rules = s.Rules()
 	}
-	found, said := c.Replay(command.Context(), s)
+	found, said, err := c.Replay(command.Context(), s)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.url, err)
+	}
 	if found == nil {
 		found = &network.Finding{Script: s.String(), Transcript: said}
 	}
@@ -205,11 +215,8 @@ func (o *fuzzing) again(command *cobra.Command, c *network.Campaign) error {
 			return
 		}
 		fmt.Fprintf(w, "[%s] %s\n", found.Rule, found.Text)
-		if found.Got != "" {
-			fmt.Fprintf(w, "got  %s\n     %s\n", found.Got, found.Bytes)
-		}
-		if found.Want != "" {
-			fmt.Fprintf(w, "want %s\n", found.Want)
+		for _, line := range found.Facts() {
+			fmt.Fprintln(w, line)
 		}
 	})
 	if err == nil && found.Rule != "" {

@@ -43,15 +43,19 @@ type Health struct {
 
 func (h *Health) Error() string { return fmt.Sprintf("%s: %v", h.What, h.Err) }
 
+// Unwrap returns what was seen.
+func (h *Health) Unwrap() error { return h.Err }
+
 // sing sends a message from one canary to the other and waits for it. The first call connects them.
 func (cs *canaries) sing(ctx context.Context) *Health {
 	if cs.a == nil {
 		var err error
 		if cs.a, err = cs.connect(ctx, "sampan-canary-a"); err != nil {
-			return &Health{"refused", err}
+			return cs.gone(err)
 		}
 		if cs.b, err = cs.connect(ctx, "sampan-canary-b"); err != nil {
-			return &Health{"refused", err}
+			cs.close()
+			return cs.gone(err)
 		}
 	}
 	cs.number++
@@ -69,6 +73,7 @@ func (cs *canaries) sing(ctx context.Context) *Health {
 	}
 	var got packet.Publish
 	if err := got.Decode(f, nil); err != nil || string(got.Payload) != text {
+		cs.close() // what comes behind it would be taken for the next song
 		return &Health{"lost", fmt.Errorf("want %q, got %q (%v)", text, got.Payload, err)}
 	}
 	cs.b.nc.Write(packet.AppendPuback(nil, got.ID))
@@ -80,16 +85,24 @@ func (cs *canaries) fallen(ctx context.Context, cause error) *Health {
 	cs.close()
 	probe, err := cs.connect(ctx, "sampan-canary-probe")
 	if err != nil {
-		if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
-			return &Health{"hang", fmt.Errorf("%w; a new connection: %w", cause, err)}
-		}
-		return &Health{"crash", fmt.Errorf("%w; a new connection: %w", cause, err)}
+		return cs.gone(fmt.Errorf("%w; a new connection: %w", cause, err))
 	}
 	probe.nc.Close()
 	if isTimeout(cause) {
 		return &Health{"lost", fmt.Errorf("no message between two clients: %w", cause)}
 	}
 	return &Health{"lost", fmt.Errorf("a client that did nothing wrong was disconnected: %w", cause)}
+}
+
+// gone says what it means that a canary cannot connect: only who has been there can crash.
+func (cs *canaries) gone(err error) *Health {
+	switch {
+	case cs.number == 0:
+		return &Health{"refused", err}
+	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+		return &Health{"hang", err}
+	}
+	return &Health{"crash", err}
 }
 
 func isTimeout(err error) bool {

@@ -37,11 +37,17 @@ func (cs *canaries) besideDeaf(ctx context.Context) *Health {
 			break
 		}
 		if err := cs.a.write(raw, cs.patience); err != nil {
-			return &Health{"deaf", fmt.Errorf("a publisher is held up after %d bytes for a client that does not read: %w", sent, err)}
+			return deafened(sent, fmt.Errorf("the publisher is held up: %w", err))
 		}
 		if h := cs.sing(ctx); h != nil {
-			return &Health{"deaf", fmt.Errorf("after %d bytes for a client that does not read: %w", sent, h)}
+			return deafened(sent+len(raw), h)
 		}
 	}
 	return nil
+}
+
+// deafened says what was done, since no script does it.
+func deafened(sent int, err error) *Health {
+	return &Health{"deaf", fmt.Errorf("one client subscribed to %[1]sflood with QoS 0 and read nothing from then on, another published "+
+		"%[2]d bytes there in messages of %[3]d, and others were harmed: %[4]w", canaryTopic, sent, deafMessage, err)}
 }
