@@ -80,7 +80,7 @@ func (c *Campaign) begin() *run {
 	if r.patience == 0 {
 		r.patience = 2 * time.Second
 	}
-	r.birds = &canaries{dial: c.Dial, patience: r.patience, user: c.Username, pass: c.Password}
+	r.birds = newCanaries(c.Dial, r.patience, c.Username, c.Password)
 	r.target = r.on(c.Dial)
 	if c.Restart != nil {
 		r.target.Restarter = r.restart

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -28,7 +29,16 @@ type canaries struct {
 	pass     string
 	a, b     *canary
 	number   int
+	tag      string // tells them from those of another campaign
 }
+
+// newCanaries makes canaries whose names nobody else has, whatever a campaign's seed is.
+func newCanaries(dial Dialer, patience time.Duration, user, pass string) *canaries {
+	return &canaries{dial: dial, patience: patience, user: user, pass: pass, tag: rand.Text()[:8]}
+}
+
+// topic is one of the canaries' own.
+func (cs *canaries) topic(name string) []byte { return []byte(canaryTopic + cs.tag + "/" + name) }
 
 type canary struct {
 	nc  net.Conn
@@ -60,7 +70,7 @@ func (cs *canaries) sing(ctx context.Context) *Health {
 	}
 	cs.number++
 	text := fmt.Sprintf("song %d", cs.number)
-	p := packet.Publish{Topic: []byte(canaryTopic + "song"), Payload: []byte(text), QoS: 1, ID: uint16(cs.number%65535) + 1}
+	p := packet.Publish{Topic: cs.topic("song"), Payload: []byte(text), QoS: 1, ID: uint16(cs.number%65535) + 1}
 	if err := cs.a.write(p.AppendTo(nil), cs.patience); err != nil {
 		return cs.fallen(ctx, err)
 	}
@@ -118,12 +128,12 @@ func (cs *canaries) connect(ctx context.Context, name string) (*canary, error) {
 		return nil, err
 	}
 	c := &canary{nc: nc}
-	p := packet.Connect{ClientID: []byte(name), CleanSession: true, KeepAlive: 600}
+	p := packet.Connect{ClientID: []byte(strings.TrimPrefix(name, "sampan-") + "-" + cs.tag), CleanSession: true, KeepAlive: 600}
 	if cs.user != "" {
 		p.HasUsername, p.HasPassword, p.Username, p.Password = true, true, []byte(cs.user), []byte(cs.pass)
 	}
 	s := packet.Subscribe{ID: 1}
-	s.Add([]byte(canaryTopic+"song"), 1)
+	s.Add(cs.topic("song"), 1)
 	raw := p.AppendTo(nil)
 	if name == "sampan-canary-b" {
 		raw = s.AppendTo(raw)

@@ -11,7 +11,7 @@ import (
 
 // beside makes the second broker ready, which must be there.
 func (r *run) beside(ctx context.Context) error {
-	r.second = &canaries{dial: r.c.Other, patience: r.patience, user: r.c.Username, pass: r.c.Password}
+	r.second = newCanaries(r.c.Other, r.patience, r.c.Username, r.c.Password)
 	if err := r.reach(ctx, r.second); err != nil {
 		return fmt.Errorf("the second broker: %w", err)
 	}
