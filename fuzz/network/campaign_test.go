@@ -203,6 +203,9 @@ func TestCanariesNoticeThatOneClientHoldsUpOthers(t *testing.T) {
 			if deaf != waits {
 				t.Errorf("%+v", report)
 			}
+			if deaf && (report.Deviations[0].Script != "" || !strings.Contains(report.Deviations[0].Text, "read nothing from then on")) {
+				t.Errorf("no script does it, so the text must say what was done: %+v", report.Deviations[0])
+			}
 		})
 	}
 }

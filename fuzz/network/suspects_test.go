@@ -162,3 +162,21 @@ func TestReplayEndsWithTheCanaries(t *testing.T) {
 		t.Errorf("with nobody there: %+v, %v", found, err)
 	}
 }
+
+// A second broker that goes is one finding, and is not asked any more.
+func TestSecondBrokerThatGoes(t *testing.T) {
+	one, two := &modelBroker{rules: model.Standard()}, &modelBroker{rules: model.Standard()}
+	m := &mortal{dial: two.start(t), of: packet.TypeUnsubscribe}
+	c := &Campaign{Dial: one.start(t), Other: m.connect, Rules: one.rules, Patience: 5 * time.Second, Duration: 10 * time.Minute,
+		Scripts: 100, Seed: 7}
+	report, err := c.Run(t.Context())
+	if err != nil || len(report.Deviations) > 0 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	if n := len(report.Differences); n == 0 || n > 2 || report.Differences[n-1].Rule != "crash" {
+		t.Errorf("%d differences, want a crash at last", n)
+	}
+	if _, err := c.Run(t.Context()); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("with nobody there from the start: %v", err)
+	}
+}
