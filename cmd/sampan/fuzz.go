@@ -10,7 +10,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,7 +41,10 @@ type fuzzing struct {
 	output             cli.Output
 }
 
-var errDeviates = errors.New("the broker deviates from the standard")
+var (
+	errDeviates      = errors.New("the broker deviates from the standard")
+	errOtherDeviates = errors.New("the second broker deviates from the standard")
+)
 
 func fuzzCommand() *cobra.Command {
 	o := &fuzzing{
@@ -62,7 +66,8 @@ the shortest script that shows it, which --replay carries out again. The profile
 the broker does on purpose: 'standard' is a general broker with QoS 2, Will and retained
 messages; 'open' is 'sampan serve --profile open'.
 
-The exit status is 0 only if no deviation was found. The broker should hold nothing of
+The exit status is 0 only if no deviation was found, on the second broker either. Scripts
+share the clients alice, bob and carol, so that a broker can have one campaign at a time. The broker should hold nothing of
 value: its sessions alice, bob and carol and some retained messages are removed, those that
 were there before too.`,
 		Example: `sampan fuzz --url mqtt://127.0.0.1:1883 --duration 10m
@@ -72,7 +77,7 @@ sampan fuzz --profile open --save findings
 sampan fuzz --slow --restart 'systemctl restart mosquitto' --duration 1h
 # what do two brokers answer differently?
 sampan fuzz --url mqtt://127.0.0.1:1883 --against mqtt://127.0.0.1:1884 --json
-sampan fuzz --replay findings/1.script`,
+sampan fuzz --replay findings/mqtt-3.3.1-2-connection-still-open.script`,
 		Args: cli.Args(),
 		RunE: o.run,
 	}
@@ -108,8 +113,26 @@ func (o *fuzzing) check(command *cobra.Command) error {
 		return cli.Usagef(command, "--duration must be more than 0: nothing would be looked for")
 	case o.patience == 0:
 		return cli.Usagef(command, "--patience must be more than 0")
+	case o.replay != "" && command.Flags().Changed("against"):
+		return cli.Usagef(command, "--replay goes to one broker: leave --against out, and replay on each with --url")
+	case o.replay != "" && o.save != "":
+		return cli.Usagef(command, "--replay has its script in a file: leave --save out")
+	case o.password != "" && o.username == "":
+		return cli.Usagef(command, "--password without --username: give both")
 	}
 	return nil
+}
+
+// replaying lists the options that a saved script is replayed with, beside --url. The password is left to the user.
+func (o *fuzzing) replaying() string {
+	text := " --profile " + o.profile.String() + " --patience " + time.Duration(o.patience).String()
+	if o.restart != "" {
+		text += " --restart '" + strings.ReplaceAll(strings.ReplaceAll(o.restart, "'", `'\''`), "\n", " ") + "'"
+	}
+	if o.username != "" {
+		text += " --username ... --password ..."
+	}
+	return text
 }
 
 // dialer makes connections to a broker.
@@ -162,24 +185,39 @@ func (o *fuzzing) run(command *cobra.Command, _ []string) error {
 				p.Elapsed.Round(time.Second), p.Scripts, float64(p.Scripts)/p.Elapsed.Seconds(), p.Effects, p.Deviations)
 		}
 	}
-	report, err := c.Run(command.Context())
-	if h, ok := errors.AsType[*network.Health](err); ok && h.What == "refused" {
-		return fmt.Errorf("%s %w", o.url, h.Err)
+	k := &keeper{dir: o.save, options: o.replaying()}
+	if o.save != "" {
+		if err := os.MkdirAll(o.save, 0o755); err != nil {
+			return fmt.Errorf("--save: %w", err)
+		}
+		c.Found = k.keep
 	}
+	report, err := c.Run(command.Context())
 	if err != nil {
-		return fmt.Errorf("%s: %w", o.url, err)
+		return o.named(err)
 	}
 	var failed error
 	if err := o.output.Print(command, report, func(w io.Writer) { failed = report.WriteText(w) }); err != nil || failed != nil {
 		return errors.Join(err, failed)
 	}
-	if err := o.keep(report); err != nil {
-		return err
+	if k.err != nil {
+		return fmt.Errorf("--save: %w", k.err)
 	}
 	if len(report.Deviations) > 0 {
 		return errDeviates
 	}
+	if slices.ContainsFunc(report.Differences, func(f *network.Finding) bool { return f.Rule != network.NoRule }) {
+		return errOtherDeviates
+	}
 	return nil
+}
+
+// named says which broker it is that cannot be looked at.
+func (o *fuzzing) named(err error) error {
+	if h, ok := errors.AsType[*network.Health](err); ok {
+		return fmt.Errorf("%s %w", o.url, h.Err)
+	}
+	return err
 }
 
 // again carries out one script.
@@ -199,7 +237,10 @@ func (o *fuzzing) again(command *cobra.Command, c *network.Campaign) error {
 		}
 		c.Rules = s.Rules()
 	}
-	found, said := c.Replay(command.Context(), s)
+	found, said, err := c.Replay(command.Context(), s)
+	if err != nil {
+		return o.named(err)
+	}
 	if found == nil {
 		found = &network.Finding{Script: s.String(), Transcript: said}
 	}
@@ -212,32 +253,12 @@ func (o *fuzzing) again(command *cobra.Command, c *network.Campaign) error {
 			return
 		}
 		fmt.Fprintf(w, "[%s] %s\n", found.Rule, found.Text)
-		if found.Got != "" {
-			fmt.Fprintf(w, "got  %s\n     %s\n", found.Got, found.Bytes)
-		}
-		if found.Want != "" {
-			fmt.Fprintf(w, "want %s\n", found.Want)
+		for _, line := range found.Facts() {
+			fmt.Fprintln(w, line)
 		}
 	})
 	if err == nil && found.Rule != "" {
 		err = errDeviates
 	}
 	return err
-}
-
-// keep writes the scripts of what was found into files.
-func (o *fuzzing) keep(r *network.Report) error {
-	if o.save == "" || len(r.Deviations) == 0 {
-		return nil
-	}
-	if err := os.MkdirAll(o.save, 0o755); err != nil {
-		return err
-	}
-	for i, f := range r.Deviations {
-		text := fmt.Sprintf("# [%s] %s\n%s", f.Rule, f.Text, f.Script)
-		if err := os.WriteFile(filepath.Join(o.save, fmt.Sprintf("%d.script", i+1)), []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
 }

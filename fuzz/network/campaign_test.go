@@ -89,8 +89,10 @@ wait 2s
 				if b == c.wrong {
 					campaign.Patience = time.Second
 				}
-				found, said := campaign.Replay(context.Background(), s)
+				found, said, err := campaign.Replay(context.Background(), s)
 				switch {
+				case err != nil:
+					t.Error(err)
 				case b != c.wrong && found != nil:
 					t.Errorf("[%s] %s, got %s, want %s\n%s", found.Rule, found.Text, found.Got, found.Want, strings.Join(said, "\n"))
 				case b == c.wrong && (found == nil || found.Rule != c.rule):
@@ -130,7 +132,10 @@ B connect bob clean keepalive 60
 B publish a q0 retain "new"
 `)
 	campaign := &Campaign{Dial: dial, Rules: b.rules, Patience: 5 * time.Second}
-	if found, said := campaign.Replay(t.Context(), s); found != nil {
+	if found, said, err := campaign.Replay(t.Context(), s); found != nil || err != nil {
+		if err != nil {
+			t.Fatal(err)
+		}
 		t.Errorf("[%s] %s, got %s, want %s\n%s", found.Rule, found.Text, found.Got, found.Want, strings.Join(said, "\n"))
 	}
 }
@@ -148,14 +153,17 @@ A connect alice keepalive 60
 		t.Run(name, func(t *testing.T) {
 			b := &modelBroker{rules: model.Standard()}
 			c := &Campaign{Dial: b.start(t), Rules: b.rules, Patience: 5 * time.Second, Restart: b.restart(forgets)}
-			found, said := c.Replay(context.Background(), s)
+			found, said, err := c.Replay(context.Background(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if forgets != (found != nil) || forgets && found.Rule != "MQTT-3.2.2-2" {
 				t.Errorf("found %+v\n%s", found, strings.Join(said, "\n"))
 			}
 		})
 	}
 	b := &modelBroker{rules: model.Standard()}
-	found, _ := (&Campaign{Dial: b.start(t), Rules: b.rules}).Replay(context.Background(), s)
+	found, _, _ := (&Campaign{Dial: b.start(t), Rules: b.rules}).Replay(context.Background(), s)
 	if found == nil || found.Text != ErrNoRestart.Error() {
 		t.Errorf("without a way to restart it: %+v", found)
 	}
@@ -198,6 +206,9 @@ func TestCanariesNoticeThatOneClientHoldsUpOthers(t *testing.T) {
 			if deaf != waits {
 				t.Errorf("%+v", report)
 			}
+			if deaf && (report.Deviations[0].Script != "" || !strings.Contains(report.Deviations[0].Text, "read nothing from then on")) {
+				t.Errorf("no script does it, so the text must say what was done: %+v", report.Deviations[0])
+			}
 		})
 	}
 }
@@ -239,7 +250,7 @@ func TestStepsThatNoNetworkHas(t *testing.T) {
 	for step, want := range map[string]error{"A stall": ErrNoStall, "power cut": ErrNoPower, "store late": ErrNoStore,
 		"host disconnect alice": ErrNoHost} {
 		s := parse(t, "profile standard\nA connect alice clean keepalive 60\n"+step+"\n")
-		found, _ := (&Campaign{Dial: dial, Rules: b.rules, Patience: 5 * time.Second}).Replay(context.Background(), s)
+		found, _, _ := (&Campaign{Dial: dial, Rules: b.rules, Patience: 5 * time.Second}).Replay(context.Background(), s)
 		if found == nil || found.Text != want.Error() {
 			t.Errorf("%s: %+v", step, found)
 		}

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -28,7 +29,16 @@ type canaries struct {
 	pass     string
 	a, b     *canary
 	number   int
+	tag      string // tells them from those of another campaign
 }
+
+// newCanaries makes canaries whose names nobody else has, whatever a campaign's seed is.
+func newCanaries(dial Dialer, patience time.Duration, user, pass string) *canaries {
+	return &canaries{dial: dial, patience: patience, user: user, pass: pass, tag: rand.Text()[:8]}
+}
+
+// topic is one of the canaries' own.
+func (cs *canaries) topic(name string) []byte { return []byte(canaryTopic + cs.tag + "/" + name) }
 
 type canary struct {
 	nc  net.Conn
@@ -43,20 +53,24 @@ type Health struct {
 
 func (h *Health) Error() string { return fmt.Sprintf("%s: %v", h.What, h.Err) }
 
+// Unwrap returns what was seen.
+func (h *Health) Unwrap() error { return h.Err }
+
 // sing sends a message from one canary to the other and waits for it. The first call connects them.
 func (cs *canaries) sing(ctx context.Context) *Health {
 	if cs.a == nil {
 		var err error
-		if cs.a, err = cs.connect(ctx, "sampan-canary-a"); err != nil {
-			return &Health{"refused", err}
+		if cs.a, err = cs.connect(ctx, "a"); err != nil {
+			return cs.gone(err)
 		}
-		if cs.b, err = cs.connect(ctx, "sampan-canary-b"); err != nil {
-			return &Health{"refused", err}
+		if cs.b, err = cs.connect(ctx, "b"); err != nil {
+			cs.close()
+			return cs.gone(err)
 		}
 	}
 	cs.number++
 	text := fmt.Sprintf("song %d", cs.number)
-	p := packet.Publish{Topic: []byte(canaryTopic + "song"), Payload: []byte(text), QoS: 1, ID: uint16(cs.number%65535) + 1}
+	p := packet.Publish{Topic: cs.topic("song"), Payload: []byte(text), QoS: 1, ID: uint16(cs.number%65535) + 1}
 	if err := cs.a.write(p.AppendTo(nil), cs.patience); err != nil {
 		return cs.fallen(ctx, err)
 	}
@@ -69,6 +83,7 @@ func (cs *canaries) sing(ctx context.Context) *Health {
 	}
 	var got packet.Publish
 	if err := got.Decode(f, nil); err != nil || string(got.Payload) != text {
+		cs.close() // what comes behind it would be taken for the next song
 		return &Health{"lost", fmt.Errorf("want %q, got %q (%v)", text, got.Payload, err)}
 	}
 	cs.b.nc.Write(packet.AppendPuback(nil, got.ID))
@@ -78,12 +93,9 @@ func (cs *canaries) sing(ctx context.Context) *Health {
 // fallen says why a canary has no answer: the broker is gone if nobody can connect any more.
 func (cs *canaries) fallen(ctx context.Context, cause error) *Health {
 	cs.close()
-	probe, err := cs.connect(ctx, "sampan-canary-probe")
+	probe, err := cs.connect(ctx, "probe")
 	if err != nil {
-		if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
-			return &Health{"hang", fmt.Errorf("%w; then it %w", cause, err)}
-		}
-		return &Health{"crash", fmt.Errorf("%w; then it %w", cause, err)}
+		return cs.gone(fmt.Errorf("%w; then it %w", cause, err))
 	}
 	probe.nc.Close()
 	if isTimeout(cause) {
@@ -92,12 +104,23 @@ func (cs *canaries) fallen(ctx context.Context, cause error) *Health {
 	return &Health{"lost", fmt.Errorf("a client that did nothing wrong was disconnected: %w", cause)}
 }
 
+// gone says what it means that a canary cannot connect: only who has been there can crash.
+func (cs *canaries) gone(err error) *Health {
+	switch {
+	case cs.number == 0:
+		return &Health{"refused", err}
+	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+		return &Health{"hang", err}
+	}
+	return &Health{"crash", err}
+}
+
 func isTimeout(err error) bool {
 	var t interface{ Timeout() bool }
 	return errors.As(err, &t) && t.Timeout()
 }
 
-func (cs *canaries) connect(ctx context.Context, name string) (*canary, error) {
+func (cs *canaries) connect(ctx context.Context, role string) (*canary, error) {
 	ctx, cancel := context.WithTimeout(ctx, cs.patience)
 	defer cancel()
 	nc, err := cs.dial(ctx)
@@ -105,12 +128,12 @@ func (cs *canaries) connect(ctx context.Context, name string) (*canary, error) {
 		return nil, fmt.Errorf("cannot be reached: %w", err)
 	}
 	c := &canary{nc: nc}
-	p := packet.Connect{ClientID: []byte(name), CleanSession: true, KeepAlive: 600}
+	p := packet.Connect{ClientID: []byte("canary-" + role + "-" + cs.tag), CleanSession: true, KeepAlive: 600}
 	login{cs.user, cs.pass}.set(&p)
 	s := packet.Subscribe{ID: 1}
-	s.Add([]byte(canaryTopic+"song"), 1)
+	s.Add(cs.topic("song"), 1)
 	raw := p.AppendTo(nil)
-	if name == "sampan-canary-b" {
+	if role == "b" {
 		raw = s.AppendTo(raw)
 	}
 	nc.Write(raw) // if the broker has closed the connection, that is read
@@ -120,7 +143,7 @@ func (cs *canaries) connect(ctx context.Context, name string) (*canary, error) {
 	} else {
 		err = refusal(f)
 	}
-	if err == nil && name == "sampan-canary-b" {
+	if err == nil && role == "b" {
 		if _, err = c.until(cs.patience, packet.TypeSuback); err != nil {
 			err = fmt.Errorf("does not answer SUBSCRIBE: %w", err)
 		}

@@ -49,7 +49,7 @@ func TestNoFindingHasThePassword(t *testing.T) {
 	c := &Campaign{Dial: b.start(t), Rules: model.Standard(), Patience: time.Second, Duration: 10 * time.Minute,
 		Scripts: 1, Seed: 1, Username: "u", Password: aPassword}
 	s := parse(t, "profile standard\nA connect alice clean keepalive 60 user me pass mine\nA unsubscribe 1 a\n")
-	found, said := c.Replay(context.Background(), s)
+	found, said, _ := c.Replay(context.Background(), s)
 	if found == nil || found.Rule != "MQTT-3.10.4-4" {
 		t.Fatalf("found %+v\n%s", found, strings.Join(said, "\n"))
 	}

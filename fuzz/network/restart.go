@@ -45,11 +45,19 @@ func (t *Target) Read(int) error { return ErrNoStall }
 // restartPatience is how long a broker may take until it accepts clients again.
 const restartPatience = time.Minute
 
+// RestartError says that a broker could not be restarted: the user's means to do so have failed, not the broker.
+type RestartError struct{ Err error }
+
+func (e *RestartError) Error() string { return "the broker cannot be restarted: " + e.Err.Error() }
+
+// Unwrap returns what the Restarter has said.
+func (e *RestartError) Unwrap() error { return e.Err }
+
 // restart restarts the broker for a script, and waits until it answers a CONNECT.
 func (r *run) restart(ctx context.Context) error {
 	r.birds.close() // they would take it for a crash
 	if err := r.c.Restart(ctx); err != nil {
-		return fmt.Errorf("the broker is not restarted: %w", err)
+		return &RestartError{err}
 	}
 	for begin := time.Now(); ; {
 		probe, err := r.birds.connect(ctx, "sampan-canary-probe")
