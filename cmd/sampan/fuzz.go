@@ -67,9 +67,9 @@ the broker does on purpose: 'standard' is a general broker with QoS 2, Will and 
 messages; 'open' is 'sampan serve --profile open'.
 
 The exit status is 0 only if no deviation was found, on the second broker either. Scripts
-share the clients alice, bob and carol, so that a broker can have one campaign at a time. The broker should hold nothing of
-value: its sessions alice, bob and carol and some retained messages are removed, those that
-were there before too.`,
+share the clients alice, bob and carol, so that a broker can have one campaign at a time. It
+should hold nothing of value: these sessions and some retained messages are removed, those
+that were there before too.`,
 		Example: `sampan fuzz --url mqtt://127.0.0.1:1883 --duration 10m
 # a broker of ours, and the scripts of what was found as files
 sampan fuzz --profile open --save findings

@@ -60,7 +60,7 @@ func (r *run) restart(ctx context.Context) error {
 		return &RestartError{err}
 	}
 	for begin := time.Now(); ; {
-		probe, err := r.birds.connect(ctx, "sampan-canary-probe")
+		probe, err := r.birds.connect(ctx, "probe")
 		if err == nil {
 			probe.nc.Close()
 			return nil
