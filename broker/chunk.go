@@ -75,7 +75,8 @@ func (c *conn) handleRun(w *work, chunk []byte, at int) (n int, err error) {
 				return 0, nil
 			}
 		}
-		c.count(w, packet.TypePublish, 1)
+		c.count(w, 1)
+		c.lastPacket = packet.TypePublish
 		return n, c.publish(w, chunk, at, n, p)
 	case packet.TypePuback:
 		id, size := packet.CutPuback(b)
@@ -97,19 +98,19 @@ func (c *conn) handleRun(w *work, chunk []byte, at int) (n int, err error) {
 			id, size = packet.CutPuback(b[n:])
 		}
 		cl.mu.Unlock()
-		c.count(w, packet.TypePuback, n/4)
+		c.count(w, uint64(n/4))
+		c.lastPacket = packet.TypePuback
 	}
 	return n, nil
 }
 
 // count notes packets that have come in whole. The first of a chunk is the sign of life, and is noted before
 // its answer can leave.
-func (c *conn) count(w *work, t packet.Type, n int) {
+func (c *conn) count(w *work, n uint64) {
 	if w.packets == 0 {
 		c.lastRead.Store(c.broker.ticker.Nanos())
 	}
-	w.packets += uint64(n)
-	c.lastPacket = t
+	w.packets += n
 }
 
 // handleOne takes one packet of any type. It returns 0 if the chunk holds only a part of it.
@@ -126,7 +127,8 @@ func (c *conn) handleOne(w *work, chunk []byte, at int) (int, error) {
 		}
 		return 0, nil
 	}
-	c.count(w, f.Type(), 1)
+	c.count(w, 1)
+	c.lastPacket = f.Type()
 	if f.Type() == packet.TypePublish {
 		if err := w.view.Decode(f, c.limits); err != nil {
 			return 0, err
